@@ -1,0 +1,129 @@
+//! Word boundary (词边界): do the characters of an occurrence belong to other words? 投|资管|理 holds no 资管.
+//!
+//! Over the lattice of dictionary words round the occurrence, the best path is weighed against the best path
+//! in which no word partly overlaps the occurrence. Where the first is better, the occurrence straddles words.
+//! A word that contains the occurrence whole (国有资产 for 资产), or lies within it, is no evidence against it.
+
+use crate::{
+    characters::is_ideograph,
+    lexicon::{LONGEST_WORD, Lexicon},
+    matcher::Found,
+    normalize::Kept,
+};
+
+/// How many characters on each side are looked at.
+const REACH: usize = LONGEST_WORD;
+/// Longest lattice: both sides and a long term.
+const LONGEST: usize = 2 * REACH + 24;
+
+/// The words that cross the edges of an occurrence: indexes of the first and last kept character they cover.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Crossing {
+    /// First kept character.
+    pub first: usize,
+    /// Last kept character.
+    pub last: usize,
+}
+
+/// The words that cross the edges of `found`, where reading it as other words is the better reading.
+#[must_use]
+pub fn crossing(text: &[Kept], found: Found, lexicon: &Lexicon) -> Option<Crossing> {
+    if !is_ideograph(text[found.first].read) || !is_ideograph(text[found.last].read) {
+        if let Some(letters) = inside_a_latin_word(text, found) {
+            return Some(letters);
+        }
+    }
+    let window = Window::round(text, found)?;
+    if !window.is_doubtful(text, lexicon) {
+        return None;
+    }
+    window.crossing(text, lexicon)
+}
+
+/// P2P in "UP2PAY": a letter or digit stands against a letter or digit of the term.
+fn inside_a_latin_word(text: &[Kept], found: Found) -> Option<Crossing> {
+    let alphanumeric = |index: usize| text.get(index).is_some_and(|kept| kept.read.is_ascii_alphanumeric());
+    let touches = |inner: usize, outer: Option<usize>| outer.is_some_and(|outer| alphanumeric(inner) && alphanumeric(outer) && touch(text, inner, outer));
+    let before = touches(found.first, found.first.checked_sub(1));
+    let after = touches(found.last, Some(found.last + 1));
+    if !before && !after {
+        return None;
+    }
+    let first = (0..found.first).rev().take_while(|index| alphanumeric(*index)).last().unwrap_or(found.first);
+    let last = (found.last + 1..text.len()).take_while(|index| alphanumeric(*index)).last().unwrap_or(found.last);
+    Some(Crossing { first, last })
+}
+
+/// Whether two kept characters were next to each other in the original.
+fn touch(text: &[Kept], a: usize, b: usize) -> bool {
+    text[a].scalar.abs_diff(text[b].scalar) == 1
+}
+
+/// A run of Chinese characters round an occurrence: `begin..end` in the text, the occurrence `from..to` in it.
+#[derive(Clone, Copy)]
+struct Window {
+    begin: usize,
+    end: usize,
+    from: usize,
+    to: usize,
+}
+
+impl Window {
+    fn round(text: &[Kept], found: Found) -> Option<Self> {
+        let chinese = |index: &usize| is_ideograph(text[*index].read);
+        let begin = (0..found.first).rev().take(REACH).take_while(chinese).last().unwrap_or(found.first);
+        let end = (found.last + 1..text.len()).take(REACH).take_while(chinese).last().unwrap_or(found.last) + 1;
+        (end - begin <= LONGEST).then_some(Self { begin, end, from: found.first, to: found.last + 1 })
+    }
+
+    fn words<'a>(&self, text: &'a [Kept], lexicon: &'a Lexicon, at: usize) -> impl Iterator<Item = (usize, f32)> + use<'a> {
+        let words = lexicon.words_at(text[at..self.end].iter().map(|kept| kept.read));
+        words.map(move |(length, weight)| (at + length, weight))
+    }
+
+    /// Whether a word from `at` to `end` overlaps the occurrence partly.
+    fn crosses(&self, at: usize, end: usize) -> bool {
+        at < self.from && self.from < end && end < self.to || self.from < at && at < self.to && self.to < end
+    }
+
+    /// Whether any word crosses an edge at all; mostly none does.
+    fn is_doubtful(&self, text: &[Kept], lexicon: &Lexicon) -> bool {
+        let starts = (self.begin..self.from).chain(self.from + 1..self.to);
+        starts.into_iter().any(|at| self.words(text, lexicon, at).any(|(end, _)| self.crosses(at, end)))
+    }
+
+    fn crossing(&self, text: &[Kept], lexicon: &Lexicon) -> Option<Crossing> {
+        const UNREACHED: f32 = f32::NEG_INFINITY;
+        let mut free = [(UNREACHED, 0usize); LONGEST + 1];
+        let mut uncrossed = [UNREACHED; LONGEST + 1];
+        (free[0].0, uncrossed[0]) = (0.0, 0.0);
+        for at in self.begin..self.end {
+            let (weight_free, weight_uncrossed) = (free[at - self.begin].0, uncrossed[at - self.begin]);
+            for (end, weight) in self.words(text, lexicon, at) {
+                let slot = end - self.begin;
+                if weight_free + weight > free[slot].0 {
+                    free[slot] = (weight_free + weight, at);
+                }
+                if !self.crosses(at, end) {
+                    uncrossed[slot] = uncrossed[slot].max(weight_uncrossed + weight);
+                }
+            }
+        }
+        let last = self.end - self.begin;
+        (free[last].0 > uncrossed[last]).then(|| self.crossing_words(&free))
+    }
+
+    /// The words of the best path that cross an edge.
+    fn crossing_words(&self, path: &[(f32, usize)]) -> Crossing {
+        let (mut first, mut last) = (self.from, self.to - 1);
+        let mut end = self.end;
+        while end > self.begin {
+            let at = path[end - self.begin].1;
+            if self.crosses(at, end) {
+                (first, last) = (first.min(at), last.max(end - 1));
+            }
+            end = at;
+        }
+        Crossing { first, last }
+    }
+}

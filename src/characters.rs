@@ -1,0 +1,294 @@
+//! Characters (字符): which are one character in other clothes, and which may be skipped inside a term.
+//!
+//! Folding goes character by character, so that every offset keeps its way back to the original:
+//! compatibility forms (NFKD), case, traditional and variant forms to simplified, look-alikes to ASCII.
+//! What the tables under `wordlists/language/` say comes before what Unicode says.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
+
+use crate::{
+    problem::Problem,
+    wordlist::{
+        Files,
+        rows::{character, rows},
+    },
+};
+
+const TRADITIONAL: &str = "language/traditional.tsv";
+const VARIANTS: &str = "language/variants.tsv";
+const LOOKALIKES: &str = "language/lookalikes.tsv";
+const SEPARATORS: &str = "language/separators.tsv";
+const NUMERALS: &str = "language/numerals.tsv";
+const READINGS: &str = "language/pinyin.txt";
+
+/// What a character is read as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// As this character, which may be the character itself.
+    As(char),
+    /// As nothing: it may be skipped inside a term.
+    Soft,
+}
+
+/// The character tables.
+#[derive(Debug)]
+pub struct Characters {
+    folds: Pages,
+    reasons: FxHashMap<char, String>,
+    soft: Vec<SoftRange>,
+    numerals: Vec<(char, String)>,
+    readings: FxHashSet<String>,
+}
+
+#[derive(Debug)]
+struct SoftRange {
+    first: char,
+    last: char,
+    reason: String,
+}
+
+impl Characters {
+    /// Reads the tables, adding what is wrong with them to `problems`.
+    pub(crate) fn load(files: &Files, problems: &mut Vec<Problem>) -> Self {
+        let mut characters = Self {
+            folds: Pages::default(),
+            reasons: FxHashMap::default(),
+            soft: soft_ranges(files, problems),
+            numerals: numerals(files, problems),
+            readings: files.text(READINGS, problems).lines().filter(|l| !l.starts_with('#')).map(str::to_owned).collect(),
+        };
+        let own = characters.own_folds(files, problems);
+        characters.folds = fold_table(&own, &characters.soft);
+        characters
+    }
+
+    fn own_folds(&mut self, files: &Files, problems: &mut Vec<Problem>) -> FxHashMap<char, char> {
+        let mut own = FxHashMap::default();
+        for (file, columns) in [(TRADITIONAL, 2), (VARIANTS, 3), (LOOKALIKES, 3)] {
+            for row in rows(file, files.text(file, problems), columns, problems) {
+                let pair = (character(row.columns[0]), character(row.columns[1]));
+                let (Some(from), Some(to)) = pair else {
+                    problems.push(Problem::new(file, row.line, "expected a single character, or U+XXXX, in each of the first two columns"));
+                    continue;
+                };
+                if own.insert(from, to).is_some() {
+                    problems.push(Problem::new(file, row.line, format!("'{from}' is folded twice")));
+                }
+                if let Some(reason) = row.columns.get(2) {
+                    self.reasons.insert(from, (*reason).to_owned());
+                }
+            }
+        }
+        own
+    }
+
+    /// What `c` is read as.
+    #[must_use]
+    pub fn read(&self, c: char) -> Reading {
+        self.folds.read(c)
+    }
+
+    /// Why `c` is read as it is, for people.
+    #[must_use]
+    pub fn reason(&self, c: char) -> &str {
+        if let Some(reason) = self.reasons.get(&c) {
+            return reason;
+        }
+        if let Some(range) = self.soft.iter().find(|range| (range.first..=range.last).contains(&c)) {
+            return &range.reason;
+        }
+        match self.read(c) {
+            Reading::Soft => "combining mark",
+            Reading::As(_) if c.is_ascii() => "letter case",
+            Reading::As(_) if c.nfkd().eq([c]) => "traditional or variant form",
+            Reading::As(_) => "compatibility form",
+        }
+    }
+
+    /// How a digit inside a term may be spelled, in folded form: 2 as 二, 贰, to.
+    pub(crate) fn numerals(&self, digit: char) -> impl Iterator<Item = &str> {
+        self.numerals.iter().filter(move |(of, _)| *of == digit).map(|(_, spelling)| spelling.as_str())
+    }
+
+    /// The byte length of a bracketed reading such as (jīn) or （róng） that begins `text`, if one does.
+    #[must_use]
+    pub fn bracketed_reading(&self, text: &str) -> Option<usize> {
+        const LONGEST: usize = 7; // "zhuang" and a tone digit
+        let mut syllable = String::new();
+        let mut chars = text.char_indices();
+        let (_, open) = chars.next()?;
+        let close = closing_bracket(open)?;
+        for (at, c) in chars.take(4 * LONGEST) {
+            match self.read(c) {
+                Reading::Soft => {}
+                Reading::As(letter) if letter.is_ascii_alphanumeric() && syllable.len() < LONGEST => syllable.push(letter),
+                Reading::As(bracket) if bracket == close => {
+                    let toneless = syllable.trim_end_matches(|tone: char| ('1'..='5').contains(&tone));
+                    return self.readings.contains(toneless).then_some(at + c.len_utf8());
+                }
+                Reading::As(_) => return None,
+            }
+        }
+        None
+    }
+}
+
+/// The bracket that closes `open`, both as they are after folding or before.
+pub(crate) fn closing_bracket(open: char) -> Option<char> {
+    Some(match open {
+        '(' | '（' => ')',
+        '[' | '［' => ']',
+        '{' | '｛' => '}',
+        '【' => '】',
+        '〔' => '〕',
+        '〈' => '〉',
+        '《' => '》',
+        _ => return None,
+    })
+}
+
+/// Whether `c`, once folded, is a Chinese character.
+pub(crate) fn is_ideograph(c: char) -> bool {
+    matches!(u32::from(c), 0x3400..=0x4DBF | 0x4E00..=0x9FFF | 0xF900..=0xFAFF | 0x2_0000..=0x3_FFFF)
+}
+
+fn soft_ranges(files: &Files, problems: &mut Vec<Problem>) -> Vec<SoftRange> {
+    let mut ranges: Vec<SoftRange> = Vec::new();
+    for row in rows(SEPARATORS, files.text(SEPARATORS, problems), 4, problems) {
+        let (Some(first), Some(last), "soft") = (character(row.columns[0]), character(row.columns[1]), row.columns[2]) else {
+            problems.push(Problem::new(SEPARATORS, row.line, "expected: first TAB last TAB soft TAB reason"));
+            continue;
+        };
+        if first > last || ranges.last().is_some_and(|before| first <= before.last) {
+            problems.push(Problem::new(SEPARATORS, row.line, "ranges must be in order and must not overlap"));
+        }
+        ranges.push(SoftRange { first, last, reason: row.columns[3].to_owned() });
+    }
+    ranges
+}
+
+fn numerals(files: &Files, problems: &mut Vec<Problem>) -> Vec<(char, String)> {
+    let mut numerals = Vec::new();
+    for row in rows(NUMERALS, files.text(NUMERALS, problems), 3, problems) {
+        match character(row.columns[0]) {
+            Some(digit) if digit.is_ascii_digit() && !row.columns[1].is_empty() => numerals.push((digit, row.columns[1].to_owned())),
+            _ => problems.push(Problem::new(NUMERALS, row.line, "expected: digit TAB spelling TAB reason")),
+        }
+    }
+    numerals
+}
+
+fn fold_table(own: &FxHashMap<char, char>, soft: &[SoftRange]) -> Pages {
+    let mut table = Pages::default();
+    for range in soft {
+        for c in range.first..=range.last {
+            table.set(c, Reading::Soft);
+        }
+    }
+    for c in folding_repertoire().chain(own.keys().copied()) {
+        if table.read(c) == Reading::As(c) {
+            let folded = fold(c, own, &table);
+            table.set(c, folded);
+        }
+    }
+    table
+}
+
+/// Characters that Unicode may fold: all but those that never fold and are many (ideographs, Hangul, private use).
+fn folding_repertoire() -> impl Iterator<Item = char> {
+    let ranges = [(0u32, 0x33FF), (0xA000, 0xABFF), (0xF900, 0xFFFF), (0x1_0000, 0x1_1FFF), (0x1_D000, 0x1_FFFF), (0x2_F800, 0x2_FA1F)];
+    ranges.into_iter().flat_map(|(first, last)| first..=last).filter_map(char::from_u32)
+}
+
+/// One character, folded until nothing changes.
+fn fold(c: char, own: &FxHashMap<char, char>, soft: &Pages) -> Reading {
+    const LONGEST_CHAIN: usize = 8;
+    if is_combining_mark(c) {
+        return Reading::Soft;
+    }
+    let mut folded = c;
+    for _ in 0..LONGEST_CHAIN {
+        let next = own.get(&folded).copied().unwrap_or_else(|| lower(compatible(folded)));
+        if next == folded {
+            break;
+        }
+        folded = next;
+    }
+    match soft.read(folded) {
+        Reading::Soft => Reading::Soft,
+        Reading::As(_) => Reading::As(folded),
+    }
+}
+
+/// The one character that `c` stands for by compatibility decomposition: Ａ → A, ② → 2, é → e, ⑵ → 2, ㈮ → 金.
+/// A character that stands for several is itself.
+fn compatible(c: char) -> char {
+    if c.is_ascii() {
+        return c;
+    }
+    let mut letters = c.nfkd().filter(|part| !is_combining_mark(*part));
+    let bare = |part: &char| !matches!(part, '(' | ')' | '.' | ',' | '〔' | '〕');
+    match (letters.next(), letters.next()) {
+        (Some(only), None) => only,
+        (Some(_), Some(_)) => {
+            let mut inner = c.nfkd().filter(bare);
+            match (inner.next(), inner.next()) {
+                (Some(only), None) => only,
+                _ => c,
+            }
+        }
+        (None, _) => c,
+    }
+}
+
+fn lower(c: char) -> char {
+    let mut lower = c.to_lowercase();
+    match (lower.next(), lower.next()) {
+        (Some(only), None) => only,
+        (Some(letter), Some(mark)) if is_combining_mark(mark) => letter,
+        _ => c,
+    }
+}
+
+/// A two-level table from characters to readings. A page that changes nothing is shared and holds zeros.
+#[derive(Debug)]
+struct Pages {
+    index: Vec<u16>,
+    pages: Vec<[u32; 256]>,
+}
+
+const SOFT: u32 = u32::MAX;
+
+impl Default for Pages {
+    fn default() -> Self {
+        Self { index: vec![0; 0x1100], pages: vec![[0; 256]] }
+    }
+}
+
+impl Pages {
+    fn read(&self, c: char) -> Reading {
+        let code = u32::from(c);
+        let page = usize::from(self.index[(code >> 8) as usize]);
+        match self.pages[page][(code & 0xFF) as usize] {
+            0 => Reading::As(c),
+            SOFT => Reading::Soft,
+            folded => Reading::As(char::from_u32(folded).unwrap_or(c)),
+        }
+    }
+
+    fn set(&mut self, c: char, reading: Reading) {
+        let value = match reading {
+            Reading::As(folded) if folded == c => return,
+            Reading::As(folded) => u32::from(folded),
+            Reading::Soft => SOFT,
+        };
+        let code = u32::from(c);
+        let slot = &mut self.index[(code >> 8) as usize];
+        if *slot == 0 {
+            *slot = u16::try_from(self.pages.len()).unwrap_or(u16::MAX); // there are at most 0x1100 pages
+            self.pages.push([0; 256]);
+        }
+        self.pages[usize::from(*slot)][(code & 0xFF) as usize] = value;
+    }
+}

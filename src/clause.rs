@@ -1,0 +1,260 @@
+//! Exclusion clauses (排除条款): which stretches of a scope say what a firm does *not* do.
+//!
+//! 不含金融业务 excludes what follows it, 金融、证券除外 what stands before it, 除……外 what it holds. Brackets are
+//! parsed before sentences are split, since numbered lists inside brackets use ；, and brackets nest and may be
+//! unbalanced. The phrases are data: `wordlists/language/exclusions.tsv`.
+
+use rustc_hash::FxHashMap;
+
+use crate::{
+    characters::closing_bracket,
+    normalize::Kept,
+    problem::Problem,
+    wordlist::{Files, rows::rows},
+};
+
+const EXCLUSIONS: &str = "language/exclusions.tsv";
+
+/// What a phrase does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    /// Excludes what follows, to the end of the bracket, or of the clause outside brackets: 不含.
+    After,
+    /// Excludes what follows to the end of the sentence, over commas: 未经……批准，不得…….
+    Through,
+    /// Excludes what follows up to 外: 除……外. In a bracket, 外 may be missing.
+    Until,
+    /// Excludes what stands before it: 除外.
+    Before,
+    /// Looks like one of the others and excludes nothing: 法律另有规定的除外.
+    Nothing,
+}
+
+/// A phrase, its effect, and why.
+#[derive(Debug)]
+struct Phrase {
+    text: Vec<char>,
+    effect: Effect,
+    reason: String,
+}
+
+/// The phrases, by their first character, longest first.
+#[derive(Debug)]
+pub struct Exclusions {
+    by_first: FxHashMap<char, Vec<Phrase>>,
+}
+
+/// A stretch of kept characters that is excluded; all indexes inclusive.
+#[derive(Debug, Clone, Copy)]
+pub struct Excluded<'e> {
+    /// First excluded character.
+    pub first: usize,
+    /// Last excluded character.
+    pub last: usize,
+    /// First and last character of the phrase together with what it excludes.
+    pub clause: (usize, usize),
+    /// Why the phrase excludes.
+    pub reason: &'e str,
+}
+
+impl Excluded<'_> {
+    /// Whether it holds all characters from `first` to `last`.
+    #[must_use]
+    pub fn holds(&self, first: usize, last: usize) -> bool {
+        self.first <= first && last <= self.last
+    }
+}
+
+impl Exclusions {
+    /// Reads the phrases, adding what is wrong with them to `problems`.
+    pub(crate) fn load(files: &Files, problems: &mut Vec<Problem>) -> Self {
+        let mut by_first: FxHashMap<char, Vec<Phrase>> = FxHashMap::default();
+        for row in rows(EXCLUSIONS, files.text(EXCLUSIONS, problems), 3, problems) {
+            let text: Vec<char> = row.columns[1].chars().collect();
+            let (Some(effect), Some(first)) = (effect(row.columns[0]), text.first().copied()) else {
+                problems.push(Problem::new(EXCLUSIONS, row.line, "expected: after|through|until|before|nothing TAB phrase TAB reason"));
+                continue;
+            };
+            by_first.entry(first).or_default().push(Phrase { text, effect, reason: row.columns[2].to_owned() });
+        }
+        for phrases in by_first.values_mut() {
+            phrases.sort_by_key(|phrase| std::cmp::Reverse(phrase.text.len()));
+        }
+        Self { by_first }
+    }
+
+    /// Every excluded stretch of a text, in linear time.
+    #[must_use]
+    pub fn find(&self, text: &[Kept]) -> Vec<Excluded<'_>> {
+        let mut excluded = Vec::new();
+        let mut brackets: Option<Brackets> = None;
+        let mut at = 0;
+        let mut reached = 0;
+        while at < text.len() {
+            let Some(phrase) = self.phrase_at(text, at) else {
+                at += 1;
+                continue;
+            };
+            let brackets = brackets.get_or_insert_with(|| Brackets::of(text));
+            let end = at + phrase.text.len();
+            let stretch = match phrase.effect {
+                Effect::Nothing => None,
+                Effect::Before => brackets.back(text, at).map(|first| (first, at - 1)),
+                // what an earlier phrase already reaches need not be walked again
+                _ if end < reached => None,
+                Effect::After => brackets.forward(text, end, Stop::Comma),
+                Effect::Through => brackets.forward(text, end, Stop::Sentence),
+                Effect::Until => brackets.until_outside(text, at, end),
+            };
+            if let Some((first, last)) = stretch {
+                reached = reached.max(last);
+                let clause = (first.min(at), last.max(end - 1));
+                excluded.push(Excluded { first, last, clause, reason: &phrase.reason });
+            }
+            at = end;
+        }
+        excluded
+    }
+
+    fn phrase_at(&self, text: &[Kept], at: usize) -> Option<&Phrase> {
+        let phrases = self.by_first.get(&text[at].read)?;
+        phrases.iter().find(|phrase| {
+            let here = &text[at..];
+            here.len() >= phrase.text.len() && phrase.text.iter().zip(here).all(|(c, kept)| *c == kept.read)
+        })
+    }
+}
+
+fn effect(word: &str) -> Option<Effect> {
+    Some(match word {
+        "after" => Effect::After,
+        "through" => Effect::Through,
+        "until" => Effect::Until,
+        "before" => Effect::Before,
+        "nothing" => Effect::Nothing,
+        _ => return None,
+    })
+}
+
+/// Where a forward reach outside brackets stops.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    Comma,
+    Sentence,
+}
+
+const NONE: usize = usize::MAX;
+
+/// For each character the bracket pair it belongs to.
+struct Brackets {
+    /// For an opening bracket its closing one, for a closing one its opening one.
+    partner: Vec<usize>,
+    /// The innermost opening bracket that encloses the character and has a partner.
+    inside: Vec<usize>,
+}
+
+impl Brackets {
+    fn of(text: &[Kept]) -> Self {
+        let mut partner = vec![NONE; text.len()];
+        let mut open = Vec::new();
+        for (at, kept) in text.iter().enumerate() {
+            if closing_bracket(kept.read).is_some() {
+                open.push(at);
+            } else if is_closing(kept.read) {
+                if let Some(begin) = open.pop() {
+                    (partner[begin], partner[at]) = (at, begin);
+                }
+            }
+        }
+        let mut inside = vec![NONE; text.len()];
+        let mut enclosing: Vec<usize> = Vec::new();
+        for at in 0..text.len() {
+            if partner[at] != NONE && partner[at] < at {
+                enclosing.pop();
+            }
+            inside[at] = enclosing.last().copied().unwrap_or(NONE);
+            if partner[at] != NONE && partner[at] > at {
+                enclosing.push(at);
+            }
+        }
+        Self { partner, inside }
+    }
+
+    /// What a phrase that ends before `from` reaches forward.
+    fn forward(&self, text: &[Kept], from: usize, stop: Stop) -> Option<(usize, usize)> {
+        let bracket = self.inside[from - 1];
+        let limit = if bracket == NONE { text.len() } else { self.partner[bracket] };
+        if from >= limit || is_comma(text[from].read) || ends_sentence(text[from].read) {
+            return None; // 不得经营；: the phrase has no object
+        }
+        let mut at = from;
+        let list = bracket == NONE && begins_list(text, from);
+        while at < limit {
+            let c = text[at].read;
+            let stops = if bracket == NONE {
+                (ends_sentence(c) && !(list && c == ';')) || (stop == Stop::Comma && !list && is_comma(c))
+            } else {
+                false
+            };
+            if stops {
+                break;
+            }
+            let partner = self.partner[at];
+            at = if partner != NONE && partner > at { partner + 1 } else { at + 1 };
+        }
+        (at > from).then(|| (from, at.min(limit) - 1))
+    }
+
+    /// What 除 at `at` holds: up to 外; where there is none, to the end of a bracket that 除 begins a part of.
+    fn until_outside(&self, text: &[Kept], at: usize, from: usize) -> Option<(usize, usize)> {
+        let (first, last) = self.forward(text, from, Stop::Comma)?;
+        let outside = (first..=last).find(|index| text[*index].read == '外' && ends_exception(text, *index));
+        if let Some(outside) = outside {
+            return (outside > first).then(|| (first, outside - 1));
+        }
+        let bracketed = self.inside[at] != NONE;
+        let begins_part = at == 0 || is_comma(text[at - 1].read) || ends_sentence(text[at - 1].read) || closing_bracket(text[at - 1].read).is_some();
+        let sums_up = at >= 2 && matches!((text[at - 2].read, text[at - 1].read), ('以', '上') | ('上', '述') | ('项', '目') | ('业', '务'));
+        (bracketed && (begins_part || sums_up)).then_some((first, last))
+    }
+
+    /// The first character that 除外 at `at` reaches back to.
+    fn back(&self, text: &[Kept], at: usize) -> Option<usize> {
+        let bracket = self.inside[at];
+        let limit = if bracket == NONE { 0 } else { bracket + 1 };
+        let mut first = at;
+        while first > limit {
+            let before = first - 1;
+            let c = text[before].read;
+            if ends_sentence(c) || c == ':' || (bracket == NONE && is_comma(c)) {
+                break;
+            }
+            let partner = self.partner[before];
+            first = if partner != NONE && partner < before { partner.max(limit) } else { before };
+        }
+        (first < at).then_some(first)
+    }
+}
+
+fn is_closing(c: char) -> bool {
+    matches!(c, ')' | ']' | '}' | '】' | '〕' | '〉' | '》')
+}
+
+fn is_comma(c: char) -> bool {
+    c == ','
+}
+
+fn ends_sentence(c: char) -> bool {
+    matches!(c, ';' | '。' | '\n' | '\r' | '!' | '?')
+}
+
+/// 外 as in 除……外的, 除……外）: not as in 外汇.
+fn ends_exception(text: &[Kept], at: usize) -> bool {
+    text.get(at + 1).is_none_or(|next| next.read == '的' || !next.read.is_alphanumeric())
+}
+
+/// Whether a numbered list begins at `at`, possibly after a colon: then ； separates its items.
+fn begins_list(text: &[Kept], at: usize) -> bool {
+    let mut rest = text[at..].iter().map(|kept| kept.read).skip_while(|c| !matches!(c, ':' | ',' | ';' | '。')).skip(1);
+    rest.next().is_some_and(|c| c == '(' || c.is_ascii_digit() || c == '一')
+}

@@ -1,0 +1,76 @@
+//! The command line (命令行).
+
+mod jsonl;
+mod lists;
+mod paint;
+mod screen;
+mod serve;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::{embedded, problem::Problems, screen::Engine, wordlist::Files};
+
+/// Mingcha (明察): screens firm names and business scopes for words kept for licensed finance.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+pub struct Cli {
+    /// A wordlists folder in place of the lists inside the binary.
+    #[arg(long, global = true, value_name = "DIR", env = "MINGCHA_WORDLISTS")]
+    wordlists: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Screen one firm, or with --jsonl one firm a line.
+    Screen(screen::Arguments),
+    /// Serve gRPC until SIGTERM or Ctrl-C.
+    Serve(serve::Arguments),
+    /// Look at the wordlists.
+    #[command(subcommand)]
+    Lists(lists::Command),
+}
+
+/// Exit status for a decision stronger than ATTENTION.
+const STRONGER: u8 = 1;
+/// Exit status for bad use: arguments, a request that cannot be accepted, bad wordlists.
+const BAD_USE: u8 = 2;
+/// Exit status where reading or writing failed.
+const IO_FAILED: u8 = 3;
+
+impl Cli {
+    /// Does what was asked for.
+    ///
+    /// # Errors
+    /// What kept it from being done, for people.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let lists = Lists(self.wordlists);
+        match self.command {
+            Command::Screen(arguments) => arguments.run(&lists),
+            Command::Serve(arguments) => arguments.run(&lists),
+            Command::Lists(command) => command.run(&lists),
+        }
+    }
+}
+
+/// Which lists to work with.
+struct Lists(Option<PathBuf>);
+
+impl Lists {
+    fn files(&self) -> Result<Files, Problems> {
+        self.0.as_deref().map_or_else(|| Ok(embedded::files()), embedded::read)
+    }
+
+    fn engine(&self) -> Result<Engine, Problems> {
+        Engine::build(&self.files()?)
+    }
+}
+
+/// Says what is wrong on stderr and gives the exit status for bad use.
+fn bad_use(message: &impl std::fmt::Display) -> ExitCode {
+    anstream::eprintln!("mingcha: {message}");
+    ExitCode::from(BAD_USE)
+}

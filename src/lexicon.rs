@@ -1,0 +1,102 @@
+//! The lexicon (词典): how often each word occurs, from a pruned jieba dictionary and our own words.
+
+use rustc_hash::FxHashMap;
+
+use crate::{
+    problem::Problem,
+    wordlist::{Files, rows::rows},
+};
+
+const DICTIONARY: &str = "language/dictionary.txt";
+const OWN_WORDS: &str = "language/words.tsv";
+
+/// Longest word held, in characters: longer ones tell nothing about where a term begins and ends.
+pub const LONGEST_WORD: usize = 6;
+
+/// Words and the logarithm of their probability.
+#[derive(Debug)]
+pub struct Lexicon {
+    /// By [`Key`]; a prefix that is no word itself has no weight.
+    entries: FxHashMap<Key, Option<f32>>,
+    unknown: f32,
+}
+
+/// A word of up to [`LONGEST_WORD`] characters, packed: 21 bits a character.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+struct Key(u128);
+
+impl Key {
+    fn push(self, c: char) -> Self {
+        Self(self.0 << 21 | u128::from(u32::from(c)))
+    }
+}
+
+impl Lexicon {
+    /// Reads the dictionary and our own words, adding what is wrong with them to `problems`.
+    pub(crate) fn load(files: &Files, problems: &mut Vec<Problem>) -> Self {
+        let mut frequencies = dictionary(files, problems);
+        for row in rows(OWN_WORDS, files.text(OWN_WORDS, problems), 3, problems) {
+            match row.columns[1].parse::<u32>() {
+                Ok(0) => drop(frequencies.remove(row.columns[0])),
+                Ok(frequency) => drop(frequencies.insert(row.columns[0], frequency)),
+                Err(_) => problems.push(Problem::new(OWN_WORDS, row.line, "expected: word TAB frequency TAB reason")),
+            }
+        }
+        Self::of(&frequencies)
+    }
+
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // a weight needs no more than f32 holds
+    fn of(frequencies: &FxHashMap<&str, u32>) -> Self {
+        let total: u64 = frequencies.values().map(|frequency| u64::from(*frequency)).sum();
+        let log_total = (total.max(1) as f64).ln();
+        let weight = |frequency: u32| (f64::from(frequency).ln() - log_total) as f32;
+        let mut entries: FxHashMap<Key, Option<f32>> = FxHashMap::default();
+        entries.reserve(frequencies.len() * 5 / 4);
+        for (word, frequency) in frequencies {
+            let mut key = Key::default();
+            for c in word.chars() {
+                if key != Key::default() {
+                    entries.entry(key).or_default();
+                }
+                key = key.push(c);
+            }
+            entries.insert(key, Some(weight(*frequency)));
+        }
+        Self { entries, unknown: weight(1) }
+    }
+
+    /// The words that `text` begins with: their lengths in characters, and weights. A first character that is
+    /// no word has the weight of a word seen once.
+    pub fn words_at(&self, text: impl Iterator<Item = char>) -> impl Iterator<Item = (usize, f32)> {
+        let mut key = Some(Key::default());
+        text.take(LONGEST_WORD).enumerate().map_while(move |(index, c)| {
+            let extended = key?.push(c);
+            let entry = self.entries.get(&extended);
+            key = entry.map(|_| extended);
+            match (entry.copied().flatten(), index) {
+                (Some(weight), _) => Some(Some((index + 1, weight))),
+                (None, 0) => Some(Some((1, self.unknown))),
+                (None, _) => entry.map(|_| None),
+            }
+        }).flatten()
+    }
+}
+
+fn dictionary<'f>(files: &'f Files, problems: &mut Vec<Problem>) -> FxHashMap<&'f str, u32> {
+    let mut frequencies = FxHashMap::default();
+    let text = files.text(DICTIONARY, problems);
+    frequencies.reserve(text.len() / 14);
+    for (index, line) in text.lines().enumerate() {
+        let mut columns = line.split(' ');
+        let word = columns.next().unwrap_or("");
+        match columns.next().and_then(|frequency| frequency.parse::<u32>().ok()) {
+            Some(frequency) if frequency > 0 => {
+                if word.chars().count() <= LONGEST_WORD {
+                    frequencies.insert(word, frequency);
+                }
+            }
+            _ => problems.push(Problem::new(DICTIONARY, index + 1, "expected: word SPACE frequency [SPACE tag]")),
+        }
+    }
+    frequencies
+}

@@ -1,0 +1,42 @@
+//! Mingcha (明察) screens the names (名称) and business scopes (经营范围) of firms for words that Chinese law keeps
+//! for licensed finance.
+//!
+//! The way the data goes, module by module:
+//!
+//! 1. [`wordlist`]: legal instruments, tables and language data become checked lists ([`Engine::build`]).
+//! 2. [`normalize`]: every character to what it stands for ([`characters`]), with the way back.
+//! 3. [`matcher`]: every overlapping occurrence of every term.
+//! 4. [`boundary`] (with [`lexicon`]), [`clause`], [`mention`]: is it really the term?
+//! 5. [`reach`] (with [`licence`] and [`jurisdiction`]): does a rule reach this firm?
+//! 6. [`routing`]: who must be told.
+//! 7. [`screen`]: the spine that calls them, and the answer.
+//!
+//! All of these are pure: no clock, no files, no network, no globals. The edges are [`grpc`] and [`cli`]; they
+//! meet the core in [`wire`], the only module that maps protobuf to domain types and back.
+//!
+//! [`Engine::build`]: screen::Engine::build
+
+pub mod boundary;
+pub mod characters;
+pub mod clause;
+pub mod day;
+pub mod jurisdiction;
+pub mod lexicon;
+pub mod licence;
+pub mod matcher;
+pub mod mention;
+pub mod normalize;
+pub mod problem;
+pub mod reach;
+pub mod routing;
+pub mod screen;
+pub mod set;
+pub mod uscc;
+pub mod vocabulary;
+pub mod wire;
+pub mod wordlist;
+
+pub mod cli;
+pub mod clock;
+pub mod embedded;
+pub mod grpc;

@@ -1,0 +1,255 @@
+//! Matching (匹配): every overlapping occurrence of every term, and no policy.
+//!
+//! Each character is mapped to a one-byte class: characters of terms have a class of their own, soft ones are
+//! skipped, all else is "other" and sends the automaton back to its start. The automaton is a standard
+//! `aho-corasick` DFA over classes, stepped by hand so that nothing is copied.
+
+use aho_corasick::{
+    Anchored, MatchKind, StartKind,
+    automaton::{Automaton, StateID},
+    dfa::DFA,
+};
+use rustc_hash::FxHashMap;
+
+use crate::{
+    characters::{Characters, Reading, closing_bracket, is_ideograph},
+    normalize::Normalized,
+    problem::Problem,
+    wordlist::{TermId, Wordlists},
+};
+
+/// An occurrence of a term: first and last of the kept characters, both inclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// The term.
+    pub term: TermId,
+    /// Index of its first kept character.
+    pub first: usize,
+    /// Index of its last kept character.
+    pub last: usize,
+}
+
+/// The automaton over all terms.
+#[derive(Debug)]
+pub struct Matcher {
+    classes: Classes,
+    automaton: DFA,
+    start: StateID,
+    patterns: Vec<Pattern>,
+}
+
+#[derive(Debug)]
+struct Pattern {
+    term: TermId,
+    length: usize,
+}
+
+impl Matcher {
+    /// Builds the automaton of all terms and of every spelling of their digits.
+    ///
+    /// # Errors
+    /// Where the terms have more different characters than there are classes, or are too many for an automaton.
+    pub fn build(lists: &Wordlists, characters: &Characters) -> Result<Self, Problem> {
+        let too_many = |why: String| Problem::new("national/", 0, why);
+        let mut spelled = Vec::new();
+        for (index, term) in lists.terms().iter().enumerate() {
+            let id = TermId(u32::try_from(index).map_err(|_| too_many("too many terms".to_owned()))?);
+            spelled.extend(spellings(&term.read, characters).into_iter().map(|spelling| (id, spelling)));
+        }
+        let classes = Classes::build(spelled.iter().flat_map(|(_, spelling)| spelling.chars()), characters).map_err(too_many)?;
+        let encoded: Vec<Vec<u8>> = spelled.iter().map(|(_, spelling)| classes.encode(spelling)).collect();
+        let automaton = DFA::builder()
+            .match_kind(MatchKind::Standard)
+            .start_kind(StartKind::Unanchored)
+            .prefilter(false)
+            .build(&encoded)
+            .map_err(|error| too_many(error.to_string()))?;
+        let start = automaton.start_state(Anchored::No).map_err(|error| too_many(error.to_string()))?;
+        let patterns = spelled.into_iter().map(|(term, spelling)| Pattern { term, length: spelling.chars().count() }).collect();
+        Ok(Self { classes, automaton, start, patterns })
+    }
+
+    /// Whether any term occurs in `text`: the fast way, without a copy.
+    #[must_use]
+    pub fn occurs(&self, text: &str, characters: &Characters) -> bool {
+        let mut state = self.start;
+        let mut before = OTHER;
+        let mut skip_to = 0;
+        for (at, c) in text.char_indices() {
+            let class = self.classes.of(c);
+            match class {
+                SOFT => continue,
+                OTHER => state = self.start,
+                _ if at < skip_to => continue,
+                BRACKET => match self.reading_after(before, &text[at..], characters) {
+                    Some(length) => {
+                        skip_to = at + length;
+                        continue;
+                    }
+                    None => state = self.start,
+                },
+                _ => {
+                    state = self.step(state, class, c);
+                    if self.automaton.is_special(state) && self.automaton.is_match(state) {
+                        return true;
+                    }
+                }
+            }
+            before = class;
+        }
+        false
+    }
+
+    /// Every occurrence of every term, by where it ends.
+    #[must_use]
+    pub fn find(&self, text: &Normalized<'_>) -> Vec<Found> {
+        let mut found: Vec<Found> = Vec::new();
+        let mut state = self.start;
+        for (last, kept) in text.kept().iter().enumerate() {
+            let class = self.classes.of(kept.read);
+            if class < FIRST_TERM_CLASS {
+                state = self.start;
+                continue;
+            }
+            state = self.step(state, class, kept.read);
+            if self.automaton.is_special(state) && self.automaton.is_match(state) {
+                for index in 0..self.automaton.match_len(state) {
+                    let pattern = &self.patterns[self.automaton.match_pattern(state, index).as_usize()];
+                    found.push(Found { term: pattern.term, first: last + 1 - pattern.length, last });
+                }
+            }
+        }
+        found
+    }
+
+    /// After a Chinese character a bracketed reading is skipped; gives its length in bytes.
+    fn reading_after(&self, before: u8, text: &str, characters: &Characters) -> Option<usize> {
+        if self.classes.ideograph[usize::from(before)] { characters.bracketed_reading(text) } else { None }
+    }
+
+    fn step(&self, state: StateID, class: u8, c: char) -> StateID {
+        if class != WIDE {
+            return self.automaton.next_state(Anchored::No, state, class);
+        }
+        let [lead, trail] = self.classes.wide.get(&c).copied().unwrap_or([OTHER, OTHER]);
+        let between = self.automaton.next_state(Anchored::No, state, lead);
+        self.automaton.next_state(Anchored::No, between, trail)
+    }
+}
+
+/// Every way to spell a term: as it reads, and with each digit in each of its spellings.
+fn spellings(read: &str, characters: &Characters) -> Vec<String> {
+    let mut spellings = vec![String::new()];
+    for c in read.chars() {
+        let mut choices = vec![c.to_string()];
+        choices.extend(characters.numerals(c).map(str::to_owned));
+        spellings = spellings.iter().flat_map(|begun| choices.iter().map(move |choice| format!("{begun}{choice}"))).collect();
+    }
+    spellings
+}
+
+const OTHER: u8 = 0;
+const SOFT: u8 = 1;
+const BRACKET: u8 = 2;
+const FIRST_TERM_CLASS: u8 = 3;
+/// Term characters beyond the one-byte classes are written as two bytes, a lead and a trail, each from a range
+/// of its own, so that no match can begin in the middle of one.
+const FIRST_LEAD: u8 = 0xC0;
+const FIRST_TRAIL: u8 = 0xE0;
+const LEADS: usize = 31;
+const TRAILS: usize = 31;
+const WIDE: u8 = 0xFF;
+const BASIC_PLANE: usize = 0x1_0000;
+
+/// The class of every character.
+#[derive(Debug)]
+struct Classes {
+    basic: Box<[u8]>,
+    beyond: FxHashMap<char, u8>,
+    wide: FxHashMap<char, [u8; 2]>,
+    ideograph: [bool; 256],
+}
+
+impl Classes {
+    fn build(term_characters: impl Iterator<Item = char>, characters: &Characters) -> Result<Self, String> {
+        let mut read: FxHashMap<char, u8> = FxHashMap::default();
+        let mut wide: FxHashMap<char, [u8; 2]> = FxHashMap::default();
+        let mut ideograph = [false; 256];
+        for c in term_characters {
+            if read.contains_key(&c) {
+                continue;
+            }
+            let narrow = u8::try_from(read.len() - wide.len()).unwrap_or(u8::MAX).saturating_add(FIRST_TERM_CLASS);
+            let class = if narrow < FIRST_LEAD {
+                narrow
+            } else {
+                wide.insert(c, wide_class(wide.len())?);
+                WIDE
+            };
+            ideograph[usize::from(class)] = is_ideograph(c);
+            read.insert(c, class);
+        }
+        let mut of_read = vec![OTHER; BASIC_PLANE];
+        for c in (0..=0xFFFF).filter_map(char::from_u32).filter(|c| closing_bracket(*c).is_some()) {
+            of_read[c as usize] = BRACKET;
+        }
+        for (c, class) in read.iter().filter(|(c, _)| (**c as usize) < BASIC_PLANE) {
+            of_read[*c as usize] = *class;
+        }
+        let mut classes = Self { basic: vec![OTHER; BASIC_PLANE].into(), beyond: FxHashMap::default(), wide, ideograph };
+        for c in '\0'..=char::MAX {
+            let class = match characters.read(c) {
+                Reading::Soft => SOFT,
+                Reading::As(to) => of_read.get(to as usize).or_else(|| read.get(&to)).copied().unwrap_or(OTHER),
+            };
+            classes.set(c, class, characters);
+        }
+        Ok(classes)
+    }
+
+    fn set(&mut self, c: char, class: u8, characters: &Characters) {
+        if class == OTHER {
+            return;
+        }
+        if class == WIDE {
+            if let (Reading::As(to), false) = (characters.read(c), self.wide.contains_key(&c)) {
+                let code = self.wide[&to];
+                self.wide.insert(c, code);
+            }
+        }
+        match self.basic.get_mut(c as usize) {
+            Some(slot) => *slot = class,
+            None => {
+                self.beyond.insert(c, class);
+            }
+        }
+    }
+
+    fn of(&self, c: char) -> u8 {
+        match self.basic.get(c as usize) {
+            Some(class) => *class,
+            None => self.beyond.get(&c).copied().unwrap_or(OTHER),
+        }
+    }
+
+    fn encode(&self, spelling: &str) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(spelling.len());
+        for c in spelling.chars() {
+            match self.of(c) {
+                WIDE => bytes.extend(self.wide[&c]),
+                class => bytes.push(class),
+            }
+        }
+        bytes
+    }
+}
+
+fn wide_class(index: usize) -> Result<[u8; 2], String> {
+    let (lead, trail) = (index / TRAILS, index % TRAILS);
+    if lead >= LEADS {
+        let most = usize::from(FIRST_LEAD - FIRST_TERM_CLASS) + LEADS * TRAILS;
+        return Err(format!("the terms have more than {most} different characters"));
+    }
+    let byte = |first: u8, offset: usize| first + u8::try_from(offset).unwrap_or(0); // offset < 31
+    Ok([byte(FIRST_LEAD, lead), byte(FIRST_TRAIL, trail)])
+}

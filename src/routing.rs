@@ -1,0 +1,105 @@
+//! Routing (告知): which bodies must be told of a firm's hits.
+//!
+//! For each hit the most specific rule speaks: the bodies that it names, or, where it says only 金融管理部门, the
+//! finance office of the firm's city and the lead for the hit's field of business, looked for from the county
+//! up to the nation. The sender, the registration bureau with its superiors, is never told.
+//! Hits of force ATTEND are not handed over: they are kept in sight and discussed (会商).
+
+use std::collections::BTreeMap;
+
+use crate::{
+    jurisdiction::Region,
+    reach::Circumstances,
+    set::Set,
+    vocabulary::{BusinessField, Force, Function},
+    wordlist::{
+        RuleId, Wordlists,
+        instrument::{Informee, Rule},
+        tables::BodyId,
+    },
+};
+
+/// Why a body is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Told {
+    /// The rule names it.
+    Named,
+    /// It leads for the field of business.
+    Leads,
+    /// It is the finance office of the firm's city.
+    FinanceOffice,
+}
+
+/// A body to tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Informed {
+    /// The body.
+    pub body: BodyId,
+    /// Why, in the strongest sense.
+    pub told: Told,
+    /// The fields of business it is told about.
+    pub fields: Set<BusinessField>,
+}
+
+/// The bodies to tell of hits, each given by its field of business and its rules, in the order of their ids.
+#[must_use]
+pub fn inform<'h>(
+    hits: impl Iterator<Item = (BusinessField, &'h [RuleId])>,
+    circumstances: &Circumstances,
+    lists: &Wordlists,
+) -> Vec<Informed> {
+    let mut told: BTreeMap<BodyId, (Told, Vec<BusinessField>)> = BTreeMap::new();
+    for (field, rules) in hits {
+        for rule in most_specific(rules, lists) {
+            for (body, why) in bodies(rule, field, circumstances.region, lists) {
+                let entry = told.entry(body).or_insert((why, Vec::new()));
+                entry.0 = entry.0.min(why);
+                entry.1.push(field);
+            }
+        }
+    }
+    let informed = told.into_iter().map(|(body, (told, fields))| Informed { body, told, fields: fields.into_iter().collect() });
+    informed.filter(|informed| !is_sender(&informed.body, circumstances.region)).collect()
+}
+
+/// Of the rules that are handed over, those of the most local jurisdiction.
+fn most_specific<'l>(rules: &'l [RuleId], lists: &'l Wordlists) -> impl Iterator<Item = &'l Rule> {
+    let handed_over = move || rules.iter().map(|id| lists.rule(*id)).filter(|rule| rule.counted_force() > Force::Attend);
+    let level = handed_over().map(|rule| rule.jurisdiction.level()).max();
+    handed_over().filter(move |rule| Some(rule.jurisdiction.level()) == level)
+}
+
+fn bodies(rule: &Rule, field: BusinessField, region: Region, lists: &Wordlists) -> Vec<(BodyId, Told)> {
+    let mut bodies = Vec::new();
+    for informee in &rule.inform {
+        match informee {
+            Informee::Body(id) => bodies.push((*id, Told::Named)),
+            Informee::FinancialAuthorities => {
+                let leads = lists.tables().lead(region, field).map_or(&[][..], |lead| &lead.lead);
+                bodies.extend(leads.iter().map(|id| (*id, Told::Leads)));
+                if region != Region::NATION {
+                    bodies.push((BodyId { region: region.city(), function: Function::FinanceOffice }, Told::FinanceOffice));
+                }
+            }
+        }
+    }
+    bodies
+}
+
+fn is_sender(body: &BodyId, region: Region) -> bool {
+    body.function == Function::MarketRegulator && body.region.covers(region)
+}
+
+/// A body's name on the day of the circumstances: its own, or its place's name before what such bodies are called.
+#[must_use]
+pub fn body_name(body: &BodyId, circumstances: &Circumstances, lists: &Wordlists) -> (String, crate::vocabulary::Wording) {
+    let tables = lists.tables();
+    if let Some(own) = tables.body_name(body, circumstances.day) {
+        return (own.name.clone(), own.wording);
+    }
+    let place = lists.divisions().name(body.region).map_or_else(|| body.region.to_string(), str::to_owned);
+    match tables.function_name(body.function, circumstances.day) {
+        Some(generic) => (format!("{place}{}", generic.name), crate::vocabulary::Wording::Recalled),
+        None => (format!("{place}{}", body.function.chinese()), crate::vocabulary::Wording::Recalled),
+    }
+}

@@ -1,0 +1,31 @@
+//! The protobuf JSON mapping of requests and answers, as people write it: enum values may lack their prefix.
+
+use serde_json::Value;
+
+use super::v1;
+
+/// Reads a request from JSON.
+///
+/// # Errors
+/// What is wrong with it, for people.
+pub fn request(text: &str) -> Result<v1::ScreenRequest, serde_json::Error> {
+    let mut value: Value = serde_json::from_str(text)?;
+    prefix(&mut value, &["entityKind", "entity_kind"], "ENTITY_KIND_");
+    prefix(&mut value, &["event"], "EVENT_");
+    if let Some(Value::Array(licences)) = value.get_mut("licences") {
+        for licence in licences {
+            prefix(licence, &["kind"], "LICENCE_KIND_");
+        }
+    }
+    serde_json::from_value(value)
+}
+
+fn prefix(object: &mut Value, keys: &[&str], prefix: &str) {
+    for key in keys {
+        if let Some(Value::String(name)) = object.get_mut(*key) {
+            if !name.starts_with(prefix) {
+                name.insert_str(0, prefix);
+            }
+        }
+    }
+}
