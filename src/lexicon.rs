@@ -53,6 +53,9 @@ impl Lexicon {
         let mut entries: FxHashMap<Key, Option<f32>> = FxHashMap::default();
         entries.reserve(frequencies.len() * 5 / 4);
         for (word, frequency) in frequencies {
+            if falls_apart(word, frequencies) {
+                continue;
+            }
             let mut key = Key::default();
             for c in word.chars() {
                 if key != Key::default() {
@@ -80,6 +83,19 @@ impl Lexicon {
             }
         }).flatten()
     }
+}
+
+/// Whether a word is a compound of words of two characters or more: 创业投资, 筹集资金. Such a compound would hide
+/// where its parts begin and end (创业|投资管理, 筹集|资金), so it is no word here.
+fn falls_apart(word: &str, frequencies: &FxHashMap<&str, u32>) -> bool {
+    const SHORTEST: usize = 4;
+    let edges: Vec<usize> = word.char_indices().map(|(at, _)| at).collect();
+    let splits = edges.len().saturating_sub(1);
+    edges.len() >= SHORTEST
+        && (2..splits).any(|split| {
+            let (head, tail) = word.split_at(edges[split]);
+            frequencies.contains_key(head) && (frequencies.contains_key(tail) || falls_apart(tail, frequencies))
+        })
 }
 
 fn dictionary<'f>(files: &'f Files, problems: &mut Vec<Problem>) -> FxHashMap<&'f str, u32> {

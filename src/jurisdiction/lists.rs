@@ -74,7 +74,9 @@ impl<'a> Builder<'a> {
             }
             let fields: Vec<&str> = line.split('\t').map(str::trim).collect();
             match <[&str; N]>::try_from(fields) {
-                Ok(fields) if fields.iter().all(|field| !field.is_empty()) => rows.push((at + 1, fields)),
+                Ok(fields) if fields.iter().all(|field| !field.is_empty()) => {
+                    rows.push((at + 1, fields));
+                }
                 _ => self.problem(list, at + 1, format!("needs {N} fields with tabs between, none empty")),
             }
         }
@@ -100,7 +102,9 @@ impl<'a> Builder<'a> {
     fn current(&mut self, list: &List<'a>) {
         let mut lines = Vec::new();
         for (line, [code, name]) in self.rows(list) {
-            let Some(region) = self.code(list, line, code) else { continue };
+            let Some(region) = self.code(list, line, code) else {
+                continue;
+            };
             if self.current.insert(region, name.to_owned()).is_some() {
                 self.problem(list, line, format!("{code} is listed twice"));
             }
@@ -121,7 +125,9 @@ impl<'a> Builder<'a> {
     fn retired(&mut self, list: &List<'a>) {
         for (line, [code, name, successor, _reason]) in self.rows(list) {
             let (region, successor) = (self.code(list, line, code), self.listed(list, line, successor));
-            let (Some(region), Some(successor)) = (region, successor) else { continue };
+            let (Some(region), Some(successor)) = (region, successor) else {
+                continue;
+            };
             if self.current.contains_key(&region) {
                 self.problem(list, line, format!("{code} is not retired: gbt2260.tsv lists it"));
             }
@@ -174,7 +180,6 @@ impl<'a> Builder<'a> {
         }
     }
 
-
     fn finish(self) -> Result<Divisions, Vec<Problem>> {
         if !self.problems.is_empty() {
             return Err(self.problems);
@@ -211,8 +216,7 @@ impl Endings<'_> {
     /// instead: 彭水苗族土家族自治县 → 彭水苗族土家族, 彭水苗族, 彭水, 彭水县.
     /// A stem has two characters or more: 赵县 has no short form.
     fn shortened(&self, name: &str) -> Vec<String> {
-        let Some((stem, short)) = self.divisions.iter().find_map(|(ending, short)| Some((name.strip_suffix(ending)?, short)))
-        else {
+        let Some((stem, short)) = self.divisions.iter().find_map(|(ending, short)| Some((name.strip_suffix(ending)?, short))) else {
             return Vec::new();
         };
         let ethnic = !short.is_empty() || name.ends_with("自治区");
@@ -231,8 +235,6 @@ impl Endings<'_> {
         if !ethnic && !stem.ends_with('族') {
             return None;
         }
-        self.peoples
-            .iter()
-            .find_map(|people| stem.strip_suffix(people).filter(|rest| rest.chars().nth(1).is_some()))
+        self.peoples.iter().find_map(|people| stem.strip_suffix(people).filter(|rest| rest.chars().nth(1).is_some()))
     }
 }

@@ -8,21 +8,21 @@ use super::region::Region;
 /// One thing a name can mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sense {
-    pub region: Region,
+    pub(super) region: Region,
     /// 0 nation, 1 province, 2 city, 3 county or county-level city, 4 district, 5 zone.
-    pub rank: u8,
+    pub(super) rank: u8,
     /// Without its ending (南京 for 南京市).
-    pub short: bool,
+    pub(super) short: bool,
 }
 
 /// A name, and all it can mean.
 #[derive(Debug, Default)]
 pub(super) struct Name {
-    pub current: Vec<Sense>,
+    pub(super) current: Vec<Sense>,
     /// Of names out of use; thought of only when no current sense fits.
-    pub old: Vec<Sense>,
+    pub(super) old: Vec<Sense>,
     /// The bare name is more often a trade name (字号) than a place.
-    pub barred: bool,
+    pub(super) barred: bool,
 }
 
 /// Multiplies its one word; the keys are ours (node and character), so nobody can make them collide
@@ -50,7 +50,7 @@ impl Hasher for EdgeHasher {
 /// The trie. Node 0 is the root; a node's name is at its index.
 #[derive(Debug)]
 pub(super) struct Names {
-    edges: HashMap<u64, u32, BuildHasherDefault<EdgeHasher>>,
+    edges: HashMap<u64, usize, BuildHasherDefault<EdgeHasher>>,
     ends: Vec<Option<Box<Name>>>,
 }
 
@@ -58,21 +58,21 @@ pub(super) struct Names {
 const LONGEST: usize = 24;
 
 impl Names {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { edges: HashMap::with_capacity_and_hasher(32_768, BuildHasherDefault::default()), ends: vec![None] }
     }
 
     /// Adds a meaning to a name, once.
-    pub fn add(&mut self, name: &str, sense: Sense, old: bool) {
+    pub(super) fn add(&mut self, name: &str, sense: Sense, old: bool) {
         let Name { current, old: past, .. } = self.entry(name);
         let known = |senses: &[Sense]| senses.iter().any(|had| had.region == sense.region && had.rank <= sense.rank);
-        if !known(current) && !(old && known(past)) {
+        if !(known(current) || old && known(past)) {
             (if old { past } else { current }).push(sense);
         }
     }
 
     /// Bars a bare name from the head of firms' names.
-    pub fn bar(&mut self, name: &str) {
+    pub(super) fn bar(&mut self, name: &str) {
         self.entry(name).barred = true;
     }
 
@@ -80,11 +80,8 @@ impl Names {
         let mut node = 0;
         for c in name.chars() {
             let fresh = self.ends.len();
-            // More nodes than u32 holds would need gigabytes of names; a shared node is then harmless.
-            let to = *self.edges.entry(key(node, c)).or_insert(u32::try_from(fresh).unwrap_or(u32::MAX));
-            node = to as usize;
-            if node >= fresh {
-                node = fresh;
+            node = *self.edges.entry(key(node, c)).or_insert(fresh);
+            if node == fresh {
                 self.ends.push(None);
             }
         }
@@ -92,18 +89,19 @@ impl Names {
     }
 
     /// The names that begin `text`, shortest first, each with its length in bytes.
-    pub fn at<'a>(&'a self, text: &'a str) -> impl Iterator<Item = (usize, &'a Name)> + 'a {
+    pub(super) fn at<'a>(&'a self, text: &'a str) -> impl Iterator<Item = (usize, &'a Name)> + 'a {
         let mut node = 0;
         text.char_indices()
             .take(LONGEST)
             .map_while(move |(at, c)| {
-                node = *self.edges.get(&key(node, c))? as usize;
+                node = *self.edges.get(&key(node, c))?;
                 Some((at + c.len_utf8(), node))
             })
             .filter_map(|(end, node)| Some((end, self.ends.get(node)?.as_deref()?)))
     }
 }
 
+/// An edge: a list of names is far from 2³² nodes, so the two halves cannot run into each other.
 fn key(node: usize, c: char) -> u64 {
     ((node as u64) << 32) | u64::from(u32::from(c))
 }

@@ -74,11 +74,7 @@ impl Region {
     /// The city (地级) of this region: itself for a province, the municipality for a district of one.
     #[must_use]
     pub fn city(self) -> Self {
-        if MUNICIPALITIES.contains(&(self.0 / 10_000)) {
-            self.province()
-        } else {
-            Self(self.0 / 100 * 100)
-        }
+        if MUNICIPALITIES.contains(&(self.0 / 10_000)) { self.province() } else { Self(self.0 / 100 * 100) }
     }
 
     /// The level, by which digits are zero.
@@ -142,5 +138,64 @@ impl std::str::FromStr for Region {
 
     fn from_str(text: &str) -> Result<Self, RegionError> {
         Self::parse(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn region(code: &str) -> Region {
+        Region::parse(code).unwrap_or_else(|error| panic!("{code}: {error}"))
+    }
+
+    #[test]
+    fn codes_are_six_digits_under_a_province() {
+        for code in ["", "32010", "3201044", "32010a", "３２０１０４", "南京", "+32010", " 32010"] {
+            assert_eq!(Region::parse(code), Err(RegionError::NotSixDigits), "{code}");
+        }
+        assert_eq!(Region::parse("000104"), Err(RegionError::Orphan));
+        assert_eq!(region("010000").to_string(), "010000");
+        assert_eq!("000000".parse(), Ok(Region::NATION));
+    }
+
+    #[test]
+    fn the_way_up() {
+        let chains = [
+            ("320104", "320104 320100 320000 000000"),
+            ("320100", "320100 320000 000000"),
+            ("110105", "110105 110000 000000"),
+            ("110100", "110100 110000 000000"),
+            ("500229", "500229 500000 000000"),
+            ("419001", "419001 419000 410000 000000"),
+            ("460003", "460003 460000 000000"),
+            ("000000", "000000"),
+        ];
+        for (code, chain) in chains {
+            let found: Vec<String> = region(code).chain().map(|part| part.to_string()).collect();
+            assert_eq!(found.join(" "), chain);
+        }
+        assert_eq!(region("110105").city(), region("110000"));
+        assert_eq!(region("320104").city(), region("320100"));
+        assert_eq!(region("320104").ancestors().next(), Some(region("320100")));
+        assert_eq!(region("320104").province(), region("320000"));
+        assert!(region("320104").level() > region("320100").level());
+    }
+
+    #[test]
+    fn regions_cover_by_their_digits() {
+        let cases = [
+            ("000000", "320104", true),
+            ("320000", "320104", true),
+            ("320100", "320104", true),
+            ("320104", "320104", true),
+            ("110000", "110105", true),
+            ("320104", "320100", false),
+            ("320100", "320200", false),
+            ("320000", "000000", false),
+        ];
+        for (above, below, covers) in cases {
+            assert_eq!(region(above).covers(region(below)), covers, "{above} {below}");
+        }
     }
 }
