@@ -6,13 +6,13 @@
 
 use crate::{
     characters::is_ideograph,
-    lexicon::{LONGEST_WORD, Lexicon},
+    lexicon::Lexicon,
     matcher::Found,
     normalize::Kept,
 };
 
 /// How many characters on each side are looked at.
-const REACH: usize = LONGEST_WORD;
+const REACH: usize = 6;
 /// Longest lattice: both sides and a long term.
 const LONGEST: usize = 2 * REACH + 24;
 
@@ -33,11 +33,16 @@ pub fn crossing(text: &[Kept], found: Found, lexicon: &Lexicon) -> Option<Crossi
             return Some(letters);
         }
     }
-    let window = Window::round(text, found)?;
-    if !window.is_doubtful(text, lexicon) {
+    if !is_doubtful(text, found, lexicon) {
         return None;
     }
-    window.crossing(text, lexicon)
+    Window::round(text, found)?.crossing(text, lexicon)
+}
+
+/// Whether any word can cross an edge at all; mostly none can.
+fn is_doubtful(text: &[Kept], found: Found, lexicon: &Lexicon) -> bool {
+    let joins = |left: usize, right: usize| text.get(right).is_some_and(|right| lexicon.may_join(text[left].read, right.read));
+    found.first > 0 && joins(found.first - 1, found.first) || joins(found.last, found.last + 1)
 }
 
 /// P2P in "UP2PAY": a letter or digit stands against a letter or digit of the term.
@@ -84,12 +89,6 @@ impl Window {
     /// Whether a word from `at` to `end` overlaps the occurrence partly.
     fn crosses(&self, at: usize, end: usize) -> bool {
         at < self.from && self.from < end && end < self.to || self.from < at && at < self.to && self.to < end
-    }
-
-    /// Whether any word crosses an edge at all; mostly none does.
-    fn is_doubtful(&self, text: &[Kept], lexicon: &Lexicon) -> bool {
-        let starts = (self.begin..self.from).chain(self.from + 1..self.to);
-        starts.into_iter().any(|at| self.words(text, lexicon, at).any(|(end, _)| self.crosses(at, end)))
     }
 
     fn crossing(&self, text: &[Kept], lexicon: &Lexicon) -> Option<Crossing> {

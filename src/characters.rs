@@ -111,15 +111,14 @@ impl Characters {
         self.numerals.iter().filter(move |(of, _)| *of == digit).map(|(_, spelling)| spelling.as_str())
     }
 
-    /// The byte length of a bracketed reading such as (jīn) or （róng） that begins `text`, if one does.
+    /// The byte length of what follows an opening bracket in a reading such as (jīn) or （róng）, the closing
+    /// bracket included; none if `open` and `rest` are no reading.
     #[must_use]
-    pub fn bracketed_reading(&self, text: &str) -> Option<usize> {
+    pub fn bracketed_reading(&self, open: char, rest: &str) -> Option<usize> {
         const LONGEST: usize = 7; // "zhuang" and a tone digit
-        let mut syllable = String::new();
-        let mut chars = text.char_indices();
-        let (_, open) = chars.next()?;
         let close = closing_bracket(open)?;
-        for (at, c) in chars.take(4 * LONGEST) {
+        let mut syllable = String::new();
+        for (at, c) in rest.char_indices().take(4 * LONGEST) {
             match self.read(c) {
                 Reading::Soft => {}
                 Reading::As(letter) if letter.is_ascii_alphanumeric() && syllable.len() < LONGEST => syllable.push(letter),

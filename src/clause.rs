@@ -42,6 +42,8 @@ struct Phrase {
 #[derive(Debug)]
 pub struct Exclusions {
     by_first: FxHashMap<char, Vec<Phrase>>,
+    /// The low bits of every first character: most characters of a text begin no phrase.
+    firsts: Box<[bool]>,
 }
 
 /// A stretch of kept characters that is excluded; all indexes inclusive.
@@ -69,18 +71,20 @@ impl Exclusions {
     /// Reads the phrases, adding what is wrong with them to `problems`.
     pub(crate) fn load(files: &Files, problems: &mut Vec<Problem>) -> Self {
         let mut by_first: FxHashMap<char, Vec<Phrase>> = FxHashMap::default();
+        let mut firsts = vec![false; LOW_BITS].into_boxed_slice();
         for row in rows(EXCLUSIONS, files.text(EXCLUSIONS, problems), 3, problems) {
             let text: Vec<char> = row.columns[1].chars().collect();
             let (Some(effect), Some(first)) = (effect(row.columns[0]), text.first().copied()) else {
                 problems.push(Problem::new(EXCLUSIONS, row.line, "expected: after|through|until|before|nothing TAB phrase TAB reason"));
                 continue;
             };
+            firsts[low_bits(first)] = true;
             by_first.entry(first).or_default().push(Phrase { text, effect, reason: row.columns[2].to_owned() });
         }
         for phrases in by_first.values_mut() {
             phrases.sort_by_key(|phrase| std::cmp::Reverse(phrase.text.len()));
         }
-        Self { by_first }
+        Self { by_first, firsts }
     }
 
     /// Every excluded stretch of a text, in linear time.
@@ -117,12 +121,23 @@ impl Exclusions {
     }
 
     fn phrase_at(&self, text: &[Kept], at: usize) -> Option<&Phrase> {
-        let phrases = self.by_first.get(&text[at].read)?;
+        let first = text[at].read;
+        if !self.firsts[low_bits(first)] {
+            return None;
+        }
+        let phrases = self.by_first.get(&first)?;
         phrases.iter().find(|phrase| {
             let here = &text[at..];
             here.len() >= phrase.text.len() && phrase.text.iter().zip(here).all(|(c, kept)| *c == kept.read)
         })
     }
+}
+
+/// How many values the low bits of a character have.
+const LOW_BITS: usize = 1 << 12;
+
+fn low_bits(c: char) -> usize {
+    c as usize % LOW_BITS
 }
 
 fn effect(word: &str) -> Option<Effect> {

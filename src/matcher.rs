@@ -74,30 +74,39 @@ impl Matcher {
     pub fn occurs(&self, text: &str, characters: &Characters) -> bool {
         let mut state = self.start;
         let mut before = OTHER;
-        let mut skip_to = 0;
-        for (at, c) in text.char_indices() {
+        let mut chars = text.chars();
+        while let Some(c) = chars.next() {
             let class = self.classes.of(c);
-            match class {
-                SOFT => continue,
-                OTHER => state = self.start,
-                _ if at < skip_to => continue,
-                BRACKET => match self.reading_after(before, &text[at..], characters) {
-                    Some(length) => {
-                        skip_to = at + length;
+            if class >= FIRST_RARE {
+                match self.rare(class, c, state, before, chars.as_str(), characters) {
+                    Rare::Step(to) => state = to,
+                    Rare::Skip(rest) => {
+                        chars = rest.chars();
                         continue;
                     }
-                    None => state = self.start,
-                },
-                _ => {
-                    state = self.step(state, class, c);
-                    if self.automaton.is_special(state) && self.automaton.is_match(state) {
-                        return true;
-                    }
                 }
+            } else {
+                // a character of no term leads back to the start by itself: no branch
+                state = self.automaton.next_state(Anchored::No, state, class);
+            }
+            if self.automaton.is_special(state) && self.automaton.is_match(state) {
+                return true;
             }
             before = class;
         }
         false
+    }
+
+    #[cold]
+    fn rare<'t>(&self, class: u8, c: char, state: StateID, before: u8, rest: &'t str, characters: &Characters) -> Rare<'t> {
+        match class {
+            SOFT => Rare::Skip(rest),
+            WIDE => Rare::Step(self.step(state, class, c)),
+            _ => match characters.bracketed_reading(c, rest) {
+                Some(length) if self.classes.ideograph[usize::from(before)] => Rare::Skip(&rest[length..]),
+                _ => Rare::Step(self.start),
+            },
+        }
     }
 
     /// Every occurrence of every term, by where it ends.
@@ -106,12 +115,7 @@ impl Matcher {
         let mut found: Vec<Found> = Vec::new();
         let mut state = self.start;
         for (last, kept) in text.kept().iter().enumerate() {
-            let class = self.classes.of(kept.read);
-            if class < FIRST_TERM_CLASS {
-                state = self.start;
-                continue;
-            }
-            state = self.step(state, class, kept.read);
+            state = self.step(state, self.classes.of(kept.read), kept.read);
             if self.automaton.is_special(state) && self.automaton.is_match(state) {
                 for index in 0..self.automaton.match_len(state) {
                     let pattern = &self.patterns[self.automaton.match_pattern(state, index).as_usize()];
@@ -122,14 +126,12 @@ impl Matcher {
         found
     }
 
-    /// After a Chinese character a bracketed reading is skipped; gives its length in bytes.
-    fn reading_after(&self, before: u8, text: &str, characters: &Characters) -> Option<usize> {
-        if self.classes.ideograph[usize::from(before)] { characters.bracketed_reading(text) } else { None }
-    }
-
     fn step(&self, state: StateID, class: u8, c: char) -> StateID {
-        if class != WIDE {
+        if class < FIRST_RARE {
             return self.automaton.next_state(Anchored::No, state, class);
+        }
+        if class != WIDE {
+            return self.start;
         }
         let [lead, trail] = self.classes.wide.get(&c).copied().unwrap_or([OTHER, OTHER]);
         let between = self.automaton.next_state(Anchored::No, state, lead);
@@ -148,16 +150,26 @@ fn spellings(read: &str, characters: &Characters) -> Vec<String> {
     spellings
 }
 
+/// What a rare character does.
+enum Rare<'t> {
+    /// Leads to this state.
+    Step(StateID),
+    /// Is skipped; this is what comes after.
+    Skip(&'t str),
+}
+
 const OTHER: u8 = 0;
-const SOFT: u8 = 1;
-const BRACKET: u8 = 2;
-const FIRST_TERM_CLASS: u8 = 3;
+const FIRST_TERM_CLASS: u8 = 1;
+/// Classes from here on are not steps of the automaton by themselves.
+const FIRST_RARE: u8 = SOFT;
+const SOFT: u8 = 0xFD;
+const BRACKET: u8 = 0xFE;
 /// Term characters beyond the one-byte classes are written as two bytes, a lead and a trail, each from a range
 /// of its own, so that no match can begin in the middle of one.
 const FIRST_LEAD: u8 = 0xC0;
 const FIRST_TRAIL: u8 = 0xE0;
-const LEADS: usize = 31;
-const TRAILS: usize = 31;
+const LEADS: usize = 29;
+const TRAILS: usize = 29;
 const WIDE: u8 = 0xFF;
 const BASIC_PLANE: usize = 0x1_0000;
 
@@ -250,6 +262,6 @@ fn wide_class(index: usize) -> Result<[u8; 2], String> {
         let most = usize::from(FIRST_LEAD - FIRST_TERM_CLASS) + LEADS * TRAILS;
         return Err(format!("the terms have more than {most} different characters"));
     }
-    let byte = |first: u8, offset: usize| first + u8::try_from(offset).unwrap_or(0); // offset < 31
+    let byte = |first: u8, offset: usize| first + u8::try_from(offset).unwrap_or(0); // offset < 29
     Ok([byte(FIRST_LEAD, lead), byte(FIRST_TRAIL, trail)])
 }

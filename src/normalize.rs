@@ -3,7 +3,7 @@
 //! Terms and texts go through the same reading: every character to what it stands for, soft separators and
 //! bracketed readings dropped. What is kept knows its place in the original.
 
-use crate::characters::{Characters, Reading, is_ideograph};
+use crate::characters::{Characters, Reading, closing_bracket, is_ideograph};
 
 /// A character that was kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,24 +51,27 @@ pub struct Normalized<'t> {
 }
 
 impl<'t> Normalized<'t> {
-    /// Normalises a text of at most `u32::MAX` bytes; what is beyond is not read.
+    /// Normalises a text of at most `u32::MAX` bytes.
     #[must_use]
     pub fn of(original: &'t str, characters: &Characters) -> Self {
         let mut kept: Vec<Kept> = Vec::with_capacity(original.len() / 3 + 1);
-        let mut skip_to = 0;
-        for (scalar, (at, c)) in original.char_indices().enumerate() {
-            let (Ok(byte), Ok(scalar)) = (u32::try_from(at), u32::try_from(scalar)) else { break };
-            if at < skip_to {
-                continue;
-            }
-            let Reading::As(read) = characters.read(c) else { continue };
-            if kept.last().is_some_and(|before| is_ideograph(before.read)) {
-                if let Some(length) = characters.bracketed_reading(&original[at..]) {
-                    skip_to = at + length;
-                    continue;
+        let (mut byte, mut scalar) = (0u32, 0u32);
+        let mut chars = original.chars();
+        while let Some(c) = chars.next() {
+            let mut rest = chars.as_str();
+            if let Reading::As(read) = characters.read(c) {
+                let reading = if closing_bracket(read).is_some() { reading_at(&kept, read, rest, characters) } else { None };
+                match reading {
+                    Some(length) => {
+                        scalar = scalar.saturating_add(count(rest[..length].chars().count()));
+                        rest = &rest[length..];
+                        chars = rest.chars();
+                    }
+                    None => kept.push(Kept { read, byte, scalar }),
                 }
             }
-            kept.push(Kept { read, byte, scalar });
+            scalar = scalar.saturating_add(1);
+            byte = count(original.len() - rest.len());
         }
         Self { original, kept }
     }
@@ -106,4 +109,15 @@ impl<'t> Normalized<'t> {
             end_char: end.scalar + 1,
         }
     }
+}
+
+/// A bracketed reading stands after the Chinese character that it reads.
+fn reading_at(kept: &[Kept], open: char, rest: &str, characters: &Characters) -> Option<usize> {
+    kept.last().filter(|before| is_ideograph(before.read))?;
+    characters.bracketed_reading(open, rest)
+}
+
+/// An offset; texts are far below 4 GiB.
+fn count(of: usize) -> u32 {
+    u32::try_from(of).unwrap_or(u32::MAX)
 }

@@ -23,6 +23,16 @@ pub struct Circumstances {
 }
 
 impl Circumstances {
+    /// Whether `rule` reaches the firm.
+    #[must_use]
+    pub fn reaches(&self, rule: &Rule, field: Field) -> bool {
+        rule.jurisdiction.covers(self.region)
+            && rule.days.contains(self.day)
+            && rule.fields.contains(field)
+            && rule.kinds.contains(self.kind)
+            && rule.events.contains(self.event)
+    }
+
     /// What `rule` misses; empty if it reaches the firm.
     #[must_use]
     pub fn misses(&self, rule: &Rule, field: Field) -> Set<Miss> {
@@ -55,7 +65,7 @@ pub fn reach(term: &Term, field: Field, circumstances: &Circumstances, licences:
     let mut licensed = None;
     for id in &term.rules {
         let rule = lists.rule(*id);
-        if !circumstances.misses(rule, field).is_empty() {
+        if !circumstances.reaches(rule, field) {
             continue;
         }
         let exempting = licences.iter().position(|licence| licence.exempts(term, rule, circumstances.day, lists.tables()));

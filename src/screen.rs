@@ -129,7 +129,6 @@ impl Engine {
     pub fn build(files: &Files) -> Result<Self, Problems> {
         let mut problems = Vec::new();
         let characters = Characters::load(files, &mut problems);
-        let lexicon = Lexicon::load(files, &mut problems);
         let exclusions = Exclusions::load(files, &mut problems);
         let lists = match Wordlists::load(files, &characters) {
             Ok(lists) => lists,
@@ -138,6 +137,7 @@ impl Engine {
                 return Err(Problems::of(problems));
             }
         };
+        let lexicon = Lexicon::load(files, lists.terms().iter().map(|term| term.read.as_str()), &mut problems);
         let mentions = Mentions::load(files, &lists, &mut problems);
         let matcher = Matcher::build(&lists, &characters).map_err(|problem| Problems::of(vec![problem]))?;
         let engine = Self { characters, lists, matcher, lexicon, exclusions, mentions };
@@ -282,4 +282,11 @@ fn nest(hits: &mut [Hit], offset: usize) {
             _ => outermost = Some(index),
         }
     }
+}
+#[doc(hidden)]
+#[allow(missing_docs)]
+impl Engine {
+    pub fn stage_occurs(&self, t: &str) -> bool { self.matcher.occurs(t, &self.characters) }
+    pub fn stage_find(&self, t: &str) -> usize { self.matcher.find(&Normalized::of(t, &self.characters)).len() }
+    pub fn stage_clauses(&self, t: &str) -> usize { let n = Normalized::of(t, &self.characters); self.matcher.find(&n).len() + self.exclusions.find(n.kept()).len() }
 }

@@ -214,9 +214,10 @@ impl Writer<'_> {
             if at < skip_to {
                 continue;
             }
-            let reading = (at > 0).then(|| characters.bracketed_reading(&text[at..])).flatten();
+            let rest = &text[at + c.len_utf8()..];
+            let reading = (at > 0).then(|| characters.bracketed_reading(c, rest)).flatten();
             let (kind, length, read_as, reason) = match (reading, characters.read(c)) {
-                (Some(length), _) => (v1::DisguiseKind::Skipped, length, String::new(), "bracketed reading (拼音)"),
+                (Some(length), _) => (v1::DisguiseKind::Skipped, c.len_utf8() + length, String::new(), "bracketed reading (拼音)"),
                 (None, Reading::Soft) => (v1::DisguiseKind::Skipped, c.len_utf8(), String::new(), characters.reason(c)),
                 (None, Reading::As(read)) if read == c.to_ascii_lowercase() => continue,
                 (None, Reading::As(read)) => (v1::DisguiseKind::Folded, c.len_utf8(), read.to_string(), characters.reason(c)),
