@@ -12,7 +12,11 @@ use jieba_rs::Jieba;
 
 pub use words::NameWords;
 
-use crate::jurisdiction::{Divisions, Level, Region};
+use crate::{
+    jurisdiction::{Divisions, Level, Region},
+    problem::Problem,
+    wordlist::Files,
+};
 
 /// First byte and the byte behind the last, in the name as it was given.
 pub type Span = (usize, usize);
@@ -34,6 +38,38 @@ pub struct NameParts {
     /// What a branch (分支机构) adds behind the head firm's name (article 13). The other parts are then
     /// those of the head firm.
     pub branch: Option<Span>,
+}
+
+const DICTIONARY: &str = "language/dictionary.txt";
+const WORDS: &str = "language/name-parts.tsv";
+
+/// What it takes to take names apart: the words they are made of, and a segmenter (jieba).
+#[derive(Debug)]
+pub struct Names {
+    words: NameWords,
+    jieba: Jieba,
+}
+
+impl Names {
+    /// Reads both from the wordlists.
+    pub(crate) fn load(files: &Files) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let words = NameWords::parse(files.text(WORDS, &mut problems)).map_err(|more| problems.extend(more)).ok();
+        let dictionary = files.text(DICTIONARY, &mut problems);
+        let jieba = Jieba::with_dict(&mut dictionary.as_bytes())
+            .map_err(|error| problems.push(Problem::new(DICTIONARY, 0, error.to_string())))
+            .ok();
+        match (words, jieba) {
+            (Some(words), Some(jieba)) if problems.is_empty() => Ok(Self { words, jieba }),
+            _ => Err(problems),
+        }
+    }
+
+    /// See [`take_apart`].
+    #[must_use]
+    pub fn take_apart(&self, name: &str, divisions: &Divisions) -> Option<NameParts> {
+        take_apart(name, divisions, &self.words, &self.jieba)
+    }
 }
 
 /// A longer text is no firm's name: bounds the work on hostile ones.

@@ -20,6 +20,7 @@ pub mod boundary;
 pub mod characters;
 pub mod clause;
 pub mod day;
+pub mod firm_name;
 pub mod jurisdiction;
 pub mod lexicon;
 pub mod licence;

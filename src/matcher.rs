@@ -52,8 +52,7 @@ impl Matcher {
     pub fn build(lists: &Wordlists, characters: &Characters) -> Result<Self, Problem> {
         let too_many = |why: String| Problem::new("national/", 0, why);
         let mut spelled = Vec::new();
-        for (index, term) in lists.terms().iter().enumerate() {
-            let id = TermId(u32::try_from(index).map_err(|_| too_many("too many terms".to_owned()))?);
+        for (id, term) in lists.numbered_terms() {
             spelled.extend(spellings(&term.read, characters).into_iter().map(|spelling| (id, spelling)));
         }
         let classes = Classes::build(spelled.iter().flat_map(|(_, spelling)| spelling.chars()), characters).map_err(too_many)?;

@@ -10,7 +10,7 @@ use crate::{
     problem::Problem,
     set::Set,
     vocabulary::Field,
-    wordlist::{Files, Wordlists, rows::rows},
+    wordlist::{Files, TermId, Wordlists, rows::rows},
 };
 
 const MENTIONS: &str = "language/mentions.tsv";
@@ -18,8 +18,18 @@ const MENTIONS: &str = "language/mentions.tsv";
 /// The phrases, by the term they hold.
 #[derive(Debug)]
 pub struct Mentions {
-    by_term: Vec<Vec<Context>>,
+    /// By the term and the character that must stand beside it.
+    beside: FxHashMap<(TermId, Neighbour), Vec<Context>>,
     reasons: Vec<String>,
+}
+
+/// The character next to a term: behind it where a phrase has one there, else before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Neighbour {
+    After(char),
+    Before(char),
+    /// The beginning or the end of the text.
+    Edge,
 }
 
 /// What must stand round a term for it to be a mention.
@@ -30,7 +40,8 @@ struct Context {
     at_start: bool,
     at_end: bool,
     fields: Set<Field>,
-    reason: usize,
+    /// None where the phrase is an exception: here the term is meant.
+    reason: Option<usize>,
 }
 
 /// A mention: the first and last kept character of the phrase, and why it is harmless.
@@ -47,58 +58,76 @@ pub struct Mentioned<'m> {
 impl Mentions {
     /// Reads the phrases, adding what is wrong with them to `problems`.
     pub(crate) fn load(files: &Files, lists: &Wordlists, problems: &mut Vec<Problem>) -> Self {
-        let mut mentions = Self { by_term: Vec::new(), reasons: Vec::new() };
-        mentions.by_term.resize_with(lists.terms().len(), Vec::new);
-        let terms: FxHashMap<&str, usize> = lists.terms().iter().enumerate().map(|(index, term)| (term.read.as_str(), index)).collect();
+        let mut mentions = Self { beside: FxHashMap::default(), reasons: Vec::new() };
+        let terms: FxHashMap<&str, TermId> = lists.numbered_terms().map(|(id, term)| (term.read.as_str(), id)).collect();
         for row in rows(MENTIONS, files.text(MENTIONS, problems), 4, problems) {
-            let [phrase, names, fields, reason] = row.columns[..] else { continue };
-            let mut add = || -> Result<(), String> {
+            let [phrase, names, fields, why] = row.columns[..] else { continue };
+            let mut add = || {
                 let fields = fields_of(fields)?;
-                let named: Vec<(&str, usize)> = names.split(',').map(|name| named_term(name, &terms)).collect::<Result<_, _>>()?;
-                mentions.reasons.push(reason.to_owned());
-                for literal in alternatives(phrase)? {
-                    mentions.add(&literal, &named, fields)?;
-                }
-                Ok(())
+                let named: Vec<(&str, TermId)> = names.split(',').map(|name| named_term(name, &terms)).collect::<Result<_, _>>()?;
+                let (phrase, reason) = match phrase.strip_prefix('!') {
+                    Some(exception) => (exception, None),
+                    None => (phrase, Some(mentions.reasons.len())),
+                };
+                mentions.reasons.extend(reason.map(|_| why.to_owned()));
+                alternatives(phrase)?.iter().try_for_each(|literal| mentions.add(literal, &named, fields, reason))
             };
             if let Err(why) = add() {
                 problems.push(Problem::new(MENTIONS, row.line, why));
             }
         }
-        for contexts in &mut mentions.by_term {
-            contexts.sort_by_key(|context| std::cmp::Reverse(context.before.len() + context.after.len()));
+        for contexts in mentions.beside.values_mut() {
+            contexts.sort_by_key(|context| std::cmp::Reverse(context.length()));
         }
         mentions
     }
 
-    fn add(&mut self, phrase: &str, terms: &[(&str, usize)], fields: Set<Field>) -> Result<(), String> {
+    fn add(&mut self, phrase: &str, terms: &[(&str, TermId)], fields: Set<Field>, reason: Option<usize>) -> Result<(), String> {
         let (at_start, phrase) = phrase.strip_prefix('^').map_or((false, phrase), |rest| (true, rest));
         let (at_end, phrase) = phrase.strip_suffix('$').map_or((false, phrase), |rest| (true, rest));
         let mut holds_one = false;
-        for (term, index) in terms {
+        for (term, id) in terms {
             for (at, _) in phrase.match_indices(term) {
+                let before: Vec<char> = phrase[..at].chars().rev().collect();
+                let after: Vec<char> = phrase[at + term.len()..].chars().collect();
+                let beside = match (after.first(), before.first()) {
+                    (Some(c), _) => Neighbour::After(*c),
+                    (None, Some(c)) => Neighbour::Before(*c),
+                    (None, None) if at_start || at_end => Neighbour::Edge,
+                    (None, None) => return Err(format!("'{phrase}' is the bare term")),
+                };
+                let context = Context { before, after, at_start, at_end, fields, reason };
+                self.beside.entry((*id, beside)).or_default().push(context);
                 holds_one = true;
-                let before = phrase[..at].chars().rev().collect();
-                let after = phrase[at + term.len()..].chars().collect();
-                self.by_term[*index].push(Context { before, after, at_start, at_end, fields, reason: self.reasons.len() - 1 });
             }
         }
         if holds_one { Ok(()) } else { Err(format!("'{phrase}' holds none of its terms")) }
     }
 
-    /// The longest phrase round an occurrence that makes it a mention.
+    /// The longest phrase round an occurrence, if it makes it a mention and is no exception.
     #[must_use]
     pub fn around(&self, text: &[Kept], found: Found, field: Field) -> Option<Mentioned<'_>> {
-        let contexts = &self.by_term[found.term.0 as usize];
-        contexts.iter().find(|context| context.fits(text, found, field)).map(|context| Mentioned {
+        let after = text.get(found.last + 1).map(|kept| Neighbour::After(kept.read));
+        let before = found.first.checked_sub(1).map(|index| Neighbour::Before(text[index].read));
+        let edge = (after.is_none() || before.is_none()).then_some(Neighbour::Edge);
+        let fitting = [after, before, edge].into_iter().flatten().filter_map(|beside| {
+            let contexts = self.beside.get(&(found.term, beside))?;
+            contexts.iter().find(|context| context.fits(text, found, field))
+        });
+        let context = fitting.max_by_key(|context| context.length())?;
+        Some(Mentioned {
             first: found.first - context.before.len(),
             last: found.last + context.after.len(),
-            reason: &self.reasons[context.reason],
+            reason: &self.reasons[context.reason?],
         })
     }
 }
 
 impl Context {
+    fn length(&self) -> usize {
+        self.before.len() + self.after.len()
+    }
+
     fn fits(&self, text: &[Kept], found: Found, field: Field) -> bool {
         let mut before = text[..found.first].iter().rev();
         let mut after = text[found.last + 1..].iter();
@@ -110,8 +139,8 @@ impl Context {
     }
 }
 
-fn named_term<'n>(name: &'n str, terms: &FxHashMap<&str, usize>) -> Result<(&'n str, usize), String> {
-    terms.get(name).map(|index| (name, *index)).ok_or_else(|| format!("'{name}' is no term of the lists, in folded form"))
+fn named_term<'n>(name: &'n str, terms: &FxHashMap<&str, TermId>) -> Result<(&'n str, TermId), String> {
+    terms.get(name).map(|id| (name, *id)).ok_or_else(|| format!("'{name}' is no term of the lists, in folded form"))
 }
 
 fn fields_of(text: &str) -> Result<Set<Field>, String> {
@@ -128,6 +157,9 @@ fn alternatives(phrase: &str) -> Result<Vec<String>, String> {
     let mut rest = phrase;
     while let Some((plain, group)) = rest.split_once('(') {
         let (choices, after) = group.split_once(')').ok_or_else(|| format!("'{phrase}' lacks a ')'"))?;
+        if choices.contains('(') {
+            return Err(format!("'{phrase}' has alternatives within alternatives"));
+        }
         let choices: Vec<&str> = choices.split('|').collect();
         if spelled.len() * choices.len() > MOST {
             return Err(format!("'{phrase}' has more than {MOST} spellings"));

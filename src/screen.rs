@@ -4,6 +4,7 @@ use crate::{
     boundary,
     characters::Characters,
     clause::Exclusions,
+    firm_name::{NameParts, Names},
     lexicon::Lexicon,
     licence::Licence,
     matcher::{Found, Matcher},
@@ -119,6 +120,7 @@ pub struct Engine {
     lexicon: Lexicon,
     exclusions: Exclusions,
     mentions: Mentions,
+    names: Names,
 }
 
 impl Engine {
@@ -127,20 +129,24 @@ impl Engine {
     /// # Errors
     /// Every problem of the files, with file and line.
     pub fn build(files: &Files) -> Result<Self, Problems> {
+        // the segmenter's dictionary takes as long to load as all the rest, and is loaded beside it
+        std::thread::scope(|scope| {
+            let names = scope.spawn(|| Names::load(files));
+            Self::load(files, || names.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        })
+    }
+
+    fn load(files: &Files, names: impl FnOnce() -> Result<Names, Vec<Problem>>) -> Result<Self, Problems> {
         let mut problems = Vec::new();
         let characters = Characters::load(files, &mut problems);
         let exclusions = Exclusions::load(files, &mut problems);
-        let lists = match Wordlists::load(files, &characters) {
-            Ok(lists) => lists,
-            Err(more) => {
-                problems.extend_from_slice(more.list());
-                return Err(Problems::of(problems));
-            }
-        };
+        let lists = Wordlists::load(files, &characters).map_err(|more| problems.extend_from_slice(more.list())).ok();
+        let names = names().map_err(|more| problems.extend(more)).ok();
+        let (Some(lists), Some(names)) = (lists, names) else { return Err(Problems::of(problems)) };
         let lexicon = Lexicon::load(files, lists.terms().iter().map(|term| term.read.as_str()), &mut problems);
         let mentions = Mentions::load(files, &lists, &mut problems);
         let matcher = Matcher::build(&lists, &characters).map_err(|problem| Problems::of(vec![problem]))?;
-        let engine = Self { characters, lists, matcher, lexicon, exclusions, mentions };
+        let engine = Self { characters, lists, matcher, lexicon, exclusions, mentions, names };
         problems.extend(engine.lists.canaries().iter().filter_map(|canary| engine.silent(canary)));
         Problems::check(problems)?;
         Ok(engine)
@@ -156,6 +162,12 @@ impl Engine {
     #[must_use]
     pub fn characters(&self) -> &Characters {
         &self.characters
+    }
+
+    /// A firm's name taken apart; none where it cannot be.
+    #[must_use]
+    pub fn name_parts(&self, name: &str) -> Option<NameParts> {
+        self.names.take_apart(name, self.lists.divisions())
     }
 
     /// Screens a firm. Cannot fail on any text; time is linear in the texts' length.

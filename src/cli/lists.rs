@@ -10,10 +10,7 @@ use crate::{
     embedded,
     normalize::Normalized,
     screen::Engine,
-    wordlist::{
-        Term, TermId,
-        instrument::{Instrument, Rule},
-    },
+    wordlist::instrument::{Instrument, Rule},
 };
 
 #[derive(Debug, Subcommand)]
@@ -125,22 +122,13 @@ fn described(rule: &Rule) -> String {
 fn find(engine: &Engine, text: &str) -> ExitCode {
     let lists = engine.lists();
     let read = Normalized::of(text, engine.characters()).text();
-    let found: Vec<(TermId, &Term)> = lists
-        .terms()
-        .iter()
-        .enumerate()
-        .filter(|(_, term)| term.read == read)
-        .filter_map(|(index, term)| Some((TermId(u32::try_from(index).ok()?), term)))
-        .collect();
-    if found.is_empty() {
+    let Some(term) = lists.terms().iter().find(|term| term.read == read) else {
         return bad_use(&format!("'{text}' is no term of the lists"));
-    }
-    for (_, term) in found {
-        anstream::println!("{}  {} {}", term.text, term.field.id(), term.field.chinese());
-        for rule in term.rules.iter().map(|id| lists.rule(*id)) {
-            let instrument = lists.instrument_of(rule);
-            anstream::println!("  {} {} [{}] {} {}", line(instrument), rule.article, rule.id, rule.force.id(), rule.force.chinese());
-        }
+    };
+    anstream::println!("{}  {} {}", term.text, term.field.id(), term.field.chinese());
+    for rule in term.rules.iter().map(|id| lists.rule(*id)) {
+        let instrument = lists.instrument_of(rule);
+        anstream::println!("  {} {} [{}] {} {}", line(instrument), rule.article, rule.id, rule.force.id(), rule.force.chinese());
     }
     ExitCode::SUCCESS
 }

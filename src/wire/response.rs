@@ -192,7 +192,15 @@ impl Writer<'_> {
     }
 
     fn name_parts(&self) -> Option<v1::NameParts> {
-        None
+        let parts = self.engine.name_parts(&self.firm.name)?;
+        let span = |part: Option<(usize, usize)>| part.map(|(start, end)| stretch(&self.firm.name, start, end));
+        Some(v1::NameParts {
+            division: span(parts.division),
+            trade_name: span(parts.trade_name),
+            industry: span(parts.industry),
+            organisation_form: span(parts.organisation_form),
+            branch: span(parts.branch),
+        })
     }
 
     fn text(&self, field: Field, span: Span) -> &str {
@@ -228,6 +236,19 @@ impl Writer<'_> {
             steps.push(v1::Disguise { kind: kind.into(), span: Some(self.span(occurrence.field, span)), read_as, reason: reason.to_owned() });
         }
         steps
+    }
+}
+
+/// The stretch of `text` between two bytes.
+fn stretch(text: &str, start: usize, end: usize) -> v1::Span {
+    let offset = |of: usize| u32::try_from(of).unwrap_or(u32::MAX); // within a name of at most 256 characters
+    let start_char = text[..start].chars().count();
+    v1::Span {
+        start_byte: offset(start),
+        end_byte: offset(end),
+        start_char: offset(start_char),
+        end_char: offset(start_char + text[start..end].chars().count()),
+        text: text[start..end].to_owned(),
     }
 }
 

@@ -22,14 +22,16 @@ pub(crate) struct Located<T> {
 /// One TOML file being read; collects its problems.
 pub(crate) struct Document<'s> {
     file: &'s str,
-    source: &'s str,
+    /// Where each line after the first begins.
+    line_starts: Vec<usize>,
     problems: RefCell<Vec<Problem>>,
 }
 
 impl<'s> Document<'s> {
     /// Reads `source`; `read` takes from its root table what it knows, the rest is reported as unknown.
     pub(crate) fn read<T>(file: &'s str, source: &'s str, read: impl FnOnce(&mut Entry<'s, '_>) -> T) -> (Option<T>, Vec<Problem>) {
-        let document = Document { file, source, problems: RefCell::default() };
+        let line_starts = source.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1).collect();
+        let document = Document { file, line_starts, problems: RefCell::default() };
         let result = match toml_span::parse(source) {
             Ok(mut root) => document.entry(&mut root).map(|mut entry| {
                 let result = read(&mut entry);
@@ -46,7 +48,7 @@ impl<'s> Document<'s> {
     }
 
     fn line(&self, span: Span) -> usize {
-        1 + self.source.as_bytes()[..span.start.min(self.source.len())].iter().filter(|b| **b == b'\n').count()
+        1 + self.line_starts.partition_point(|start| *start <= span.start)
     }
 
     fn report(&self, line: usize, message: impl Into<String>) {

@@ -183,6 +183,11 @@ impl Wordlists {
         &self.terms
     }
 
+    /// The terms with their ids.
+    pub fn numbered_terms(&self) -> impl Iterator<Item = (TermId, &Term)> {
+        (0..).map(TermId).zip(&self.terms)
+    }
+
     /// One term.
     #[must_use]
     pub fn term(&self, id: TermId) -> &Term {

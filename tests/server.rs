@@ -1,0 +1,83 @@
+//! A real `mingcha serve` in a process of its own, on a free port.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Longest that a server may take to start, and to stop.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running server; killed where a test ends without stopping it.
+pub(crate) struct Server {
+    /// Where it listens, as `ADDRESS:PORT`.
+    pub(crate) address: String,
+    child: Child,
+    /// Kept open: a server that cannot say that it stopped would not stop well.
+    output: Option<BufReader<ChildStdout>>,
+}
+
+impl Server {
+    /// Starts a server with these arguments besides its address, and waits until it listens.
+    pub(crate) fn start(args: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_mingcha"))
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(args)
+            .env_remove("MINGCHA_WORDLISTS")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the server does not start");
+        let mut output = BufReader::new(child.stdout.take().expect("its output is piped"));
+        let mut server = Self { address: String::new(), child, output: None };
+        let (first, output) = within_patience("the server says nothing", move || {
+            let mut first = String::new();
+            output.read_line(&mut first).expect("what the server says is no text");
+            (first, output)
+        });
+        server.output = Some(output);
+        let said = first.strip_prefix("mingcha: serving on ").and_then(|rest| rest.split_once(", lists "));
+        let (address, _hash) = said.unwrap_or_else(|| panic!("the server's first line is '{first}'"));
+        address.clone_into(&mut server.address);
+        server
+    }
+
+    /// Stops it by SIGTERM; panics where it does not stop, or does not say so.
+    pub(crate) fn stop(mut self) -> ExitStatus {
+        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("there is no kill");
+        assert!(sent.success(), "SIGTERM cannot be sent");
+        let status = self.wait();
+        let mut rest = String::new();
+        self.output.take().expect("it was started").read_to_string(&mut rest).expect("what the server says is no text");
+        assert_eq!(rest.lines().last(), Some("mingcha: stopped"), "{status}");
+        status
+    }
+
+    fn wait(&mut self) -> ExitStatus {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            if let Some(status) = self.child.try_wait().expect("the server cannot be waited for") {
+                return status;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        panic!("the server does not stop");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill(); // it may have ended already
+        let _ = self.child.wait();
+    }
+}
+
+/// Does on another thread what may take for ever.
+fn within_patience<T: Send + 'static>(otherwise: &str, what: impl FnOnce() -> T + Send + 'static) -> T {
+    let (send, receive) = mpsc::channel();
+    thread::spawn(move || send.send(what()));
+    receive.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{otherwise}"))
+}
