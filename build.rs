@@ -14,11 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = protox::compile(PROTOS, ["proto"])?;
     let encoded = descriptors.encode_to_vec();
     fs::write(out.join("descriptors.binpb"), &encoded)?;
-    tonic_prost_build::configure()
-        .codec_path("crate::grpc::StrictCodec")
-        .compile_fds(descriptors)?;
-    pbjson_build::Builder::new()
-        .register_descriptors(&encoded)?
-        .build(&[".mingcha"])?;
+    tonic_prost_build::configure().codec_path("crate::grpc::StrictCodec").compile_fds(descriptors)?;
+    pbjson_build::Builder::new().register_descriptors(&encoded)?.build(&[".mingcha"])?;
     Ok(())
 }

@@ -11,8 +11,7 @@ use std::{hint::black_box, time::Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use mingcha::{
-    day,
-    embedded,
+    day, embedded,
     jurisdiction::Region,
     reach::Circumstances,
     screen::{Engine, Firm},

@@ -4,12 +4,7 @@
 //! in which no word partly overlaps the occurrence. Where the first is better, the occurrence straddles words.
 //! A word that contains the occurrence whole (国有资产 for 资产), or lies within it, is no evidence against it.
 
-use crate::{
-    characters::is_ideograph,
-    lexicon::Lexicon,
-    matcher::Found,
-    normalize::Kept,
-};
+use crate::{characters::is_ideograph, lexicon::Lexicon, matcher::Found, normalize::Kept};
 
 /// How many characters on each side are looked at.
 const REACH: usize = 6;
@@ -48,7 +43,9 @@ fn is_doubtful(text: &[Kept], found: Found, lexicon: &Lexicon) -> bool {
 /// P2P in "UP2PAY": a letter or digit stands against a letter or digit of the term.
 fn inside_a_latin_word(text: &[Kept], found: Found) -> Option<Crossing> {
     let alphanumeric = |index: usize| text.get(index).is_some_and(|kept| kept.read.is_ascii_alphanumeric());
-    let touches = |inner: usize, outer: Option<usize>| outer.is_some_and(|outer| alphanumeric(inner) && alphanumeric(outer) && touch(text, inner, outer));
+    let touches = |inner: usize, outer: Option<usize>| {
+        outer.is_some_and(|outer| alphanumeric(inner) && alphanumeric(outer) && touch(text, inner, outer))
+    };
     let before = touches(found.first, found.first.checked_sub(1));
     let after = touches(found.last, Some(found.last + 1));
     if !before && !after {
@@ -86,9 +83,17 @@ impl Window {
         words.map(move |(length, weight)| (at + length, weight))
     }
 
-    /// Whether a word from `at` to `end` overlaps the occurrence partly.
-    fn crosses(&self, at: usize, end: usize) -> bool {
-        at < self.from && self.from < end && end < self.to || self.from < at && at < self.to && self.to < end
+    /// Whether a word from `at` to `end` overlaps the occurrence partly. It does no harm where its share in the
+    /// occurrence is a word by itself: 管理 of 管理部 in 资产管理部.
+    fn crosses(&self, text: &[Kept], lexicon: &Lexicon, at: usize, end: usize) -> bool {
+        let share = if at < self.from && self.from < end && end < self.to {
+            self.from..end
+        } else if self.from < at && at < self.to && self.to < end {
+            at..self.to
+        } else {
+            return false;
+        };
+        share.len() < 2 || !lexicon.is_word(text[share].iter().map(|kept| kept.read))
     }
 
     fn crossing(&self, text: &[Kept], lexicon: &Lexicon) -> Option<Crossing> {
@@ -103,22 +108,22 @@ impl Window {
                 if weight_free + weight > free[slot].0 {
                     free[slot] = (weight_free + weight, at);
                 }
-                if !self.crosses(at, end) {
+                if !self.crosses(text, lexicon, at, end) {
                     uncrossed[slot] = uncrossed[slot].max(weight_uncrossed + weight);
                 }
             }
         }
         let last = self.end - self.begin;
-        (free[last].0 > uncrossed[last]).then(|| self.crossing_words(&free))
+        (free[last].0 > uncrossed[last]).then(|| self.crossing_words(text, lexicon, &free))
     }
 
     /// The words of the best path that cross an edge.
-    fn crossing_words(&self, path: &[(f32, usize)]) -> Crossing {
+    fn crossing_words(&self, text: &[Kept], lexicon: &Lexicon, path: &[(f32, usize)]) -> Crossing {
         let (mut first, mut last) = (self.from, self.to - 1);
         let mut end = self.end;
         while end > self.begin {
             let at = path[end - self.begin].1;
-            if self.crosses(at, end) {
+            if self.crosses(text, lexicon, at, end) {
                 (first, last) = (first.min(at), last.max(end - 1));
             }
             end = at;

@@ -26,6 +26,8 @@ enum Effect {
     Until,
     /// Excludes what stands before it: 除外.
     Before,
+    /// Ends what is being excluded: 不得……，仅限以自有资产投资.
+    Only,
     /// Looks like one of the others and excludes nothing: 法律另有规定的除外.
     Nothing,
 }
@@ -60,6 +62,14 @@ pub struct Excluded<'e> {
 }
 
 impl Excluded<'_> {
+    /// Takes back what it excludes from `at` on, if it began before.
+    fn end_before(&mut self, at: usize) {
+        if self.first < at && at <= self.last {
+            self.last = at - 1;
+            self.clause.1 = at - 1;
+        }
+    }
+
     /// Whether it holds all characters from `first` to `last`.
     #[must_use]
     pub fn holds(&self, first: usize, last: usize) -> bool {
@@ -75,7 +85,11 @@ impl Exclusions {
         for row in rows(EXCLUSIONS, files.text(EXCLUSIONS, problems), 3, problems) {
             let text: Vec<char> = row.columns[1].chars().collect();
             let (Some(effect), Some(first)) = (effect(row.columns[0]), text.first().copied()) else {
-                problems.push(Problem::new(EXCLUSIONS, row.line, "expected: after|through|until|before|nothing TAB phrase TAB reason"));
+                problems.push(Problem::new(
+                    EXCLUSIONS,
+                    row.line,
+                    "expected: after|through|until|before|only|nothing TAB phrase TAB reason",
+                ));
                 continue;
             };
             firsts[low_bits(first)] = true;
@@ -90,7 +104,7 @@ impl Exclusions {
     /// Every excluded stretch of a text, in linear time.
     #[must_use]
     pub fn find(&self, text: &[Kept]) -> Vec<Excluded<'_>> {
-        let mut excluded = Vec::new();
+        let mut excluded: Vec<Excluded<'_>> = Vec::new();
         let mut brackets: Option<Brackets> = None;
         let mut at = 0;
         let mut reached = 0;
@@ -103,6 +117,11 @@ impl Exclusions {
             let end = at + phrase.text.len();
             let stretch = match phrase.effect {
                 Effect::Nothing => None,
+                Effect::Only => {
+                    excluded.iter_mut().for_each(|running| running.end_before(at));
+                    reached = reached.min(at);
+                    None
+                }
                 Effect::Before => brackets.back(text, at).map(|first| (first, at - 1)),
                 // what an earlier phrase already reaches need not be walked again
                 _ if end < reached => None,
@@ -146,6 +165,7 @@ fn effect(word: &str) -> Option<Effect> {
         "through" => Effect::Through,
         "until" => Effect::Until,
         "before" => Effect::Before,
+        "only" => Effect::Only,
         "nothing" => Effect::Nothing,
         _ => return None,
     })
@@ -206,12 +226,9 @@ impl Brackets {
         let list = bracket == NONE && begins_list(text, from);
         while at < limit {
             let c = text[at].read;
-            let stops = if bracket == NONE {
-                (ends_sentence(c) && !(list && c == ';')) || (stop == Stop::Comma && !list && is_comma(c))
-            } else {
-                false
-            };
-            if stops {
+            let item_follows = || list && c == ';' && begins_item(text, at + 1);
+            let clause_ends = bracket == NONE && ((ends_sentence(c) && !item_follows()) || (stop == Stop::Comma && !list && is_comma(c)));
+            if clause_ends || (is_closing(c) && self.partner[at] == NONE) {
                 break;
             }
             let partner = self.partner[at];
@@ -228,8 +245,10 @@ impl Brackets {
             return (outside > first).then(|| (first, outside - 1));
         }
         let bracketed = self.inside[at] != NONE;
-        let begins_part = at == 0 || is_comma(text[at - 1].read) || ends_sentence(text[at - 1].read) || closing_bracket(text[at - 1].read).is_some();
-        let sums_up = at >= 2 && matches!((text[at - 2].read, text[at - 1].read), ('以', '上') | ('上', '述') | ('项', '目') | ('业', '务'));
+        let begins_part =
+            at == 0 || is_comma(text[at - 1].read) || ends_sentence(text[at - 1].read) || closing_bracket(text[at - 1].read).is_some();
+        let sums_up =
+            at >= 2 && matches!((text[at - 2].read, text[at - 1].read), ('以', '上') | ('上', '述') | ('项', '目') | ('业', '务'));
         (bracketed && (begins_part || sums_up)).then_some((first, last))
     }
 
@@ -241,7 +260,8 @@ impl Brackets {
         while first > limit {
             let before = first - 1;
             let c = text[before].read;
-            if ends_sentence(c) || c == ':' || (bracket == NONE && is_comma(c)) {
+            let unmatched = closing_bracket(c).is_some() && self.partner[before] == NONE;
+            if ends_sentence(c) || c == ':' || unmatched || (bracket == NONE && is_comma(c)) {
                 break;
             }
             let partner = self.partner[before];
@@ -270,6 +290,13 @@ fn ends_exception(text: &[Kept], at: usize) -> bool {
 
 /// Whether a numbered list begins at `at`, possibly after a colon: then ； separates its items.
 fn begins_list(text: &[Kept], at: usize) -> bool {
-    let mut rest = text[at..].iter().map(|kept| kept.read).skip_while(|c| !matches!(c, ':' | ',' | ';' | '。')).skip(1);
-    rest.next().is_some_and(|c| c == '(' || c.is_ascii_digit() || c == '一')
+    let mark = (at..text.len()).find(|index| matches!(text[*index].read, ':' | ',' | ';' | '。'));
+    mark.is_some_and(|mark| begins_item(text, mark + 1))
+}
+
+/// Whether an item of a numbered list begins at `at`: 1、 (1) 一、
+fn begins_item(text: &[Kept], at: usize) -> bool {
+    text.get(at).is_some_and(|kept| {
+        kept.read.is_ascii_digit() || matches!(kept.read, '(' | '一' | '二' | '三' | '四' | '五' | '六' | '七' | '八' | '九' | '十')
+    })
 }

@@ -25,8 +25,7 @@ pub enum DayError {
 /// [`DayError`] where it is not.
 pub fn parse(text: &str) -> Result<Date, DayError> {
     let not_a_day = || DayError::NotADay(text.chars().take(40).collect());
-    let shape = text.len() == 10
-        && text.bytes().enumerate().all(|(i, b)| if i == 4 || i == 7 { b == b'-' } else { b.is_ascii_digit() });
+    let shape = text.len() == 10 && text.bytes().enumerate().all(|(i, b)| if i == 4 || i == 7 { b == b'-' } else { b.is_ascii_digit() });
     if !shape {
         return Err(not_a_day());
     }

@@ -90,6 +90,12 @@ impl Lexicon {
         self.pairs.contains(&(left, right))
     }
 
+    /// Whether these characters are a word.
+    #[must_use]
+    pub fn is_word(&self, mut characters: impl Iterator<Item = char>) -> bool {
+        characters.try_fold(Key::default(), Key::push).is_some_and(|key| self.weights.contains_key(&key))
+    }
+
     /// The words that `text` begins with: their lengths in characters, and weights. A first character that is
     /// no word has the weight of a word seen once.
     pub fn words_at(&self, text: impl Iterator<Item = char>) -> impl Iterator<Item = (usize, f32)> {

@@ -172,4 +172,3 @@ fn alternatives(phrase: &str) -> Result<Vec<String>, String> {
     }
     Ok(spelled)
 }
-

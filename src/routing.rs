@@ -11,7 +11,7 @@ use crate::{
     jurisdiction::Region,
     reach::Circumstances,
     set::Set,
-    vocabulary::{BusinessField, Force, Function},
+    vocabulary::{BusinessField, Force, Function, Wording},
     wordlist::{
         RuleId, Wordlists,
         instrument::{Informee, Rule},
@@ -41,7 +41,7 @@ pub struct Informed {
     pub fields: Set<BusinessField>,
 }
 
-/// The bodies to tell of hits, each given by its field of business and its rules, in the order of their ids.
+/// The bodies to tell of hits, each given by its field of business and its rules, by place and function.
 #[must_use]
 pub fn inform<'h>(
     hits: impl Iterator<Item = (BusinessField, &'h [RuleId])>,
@@ -78,12 +78,20 @@ fn bodies(rule: &Rule, field: BusinessField, region: Region, lists: &Wordlists) 
                 let leads = lists.tables().lead(region, field).map_or(&[][..], |lead| &lead.lead);
                 bodies.extend(leads.iter().map(|id| (*id, Told::Leads)));
                 if region != Region::NATION {
-                    bodies.push((BodyId { region: region.city(), function: Function::FinanceOffice }, Told::FinanceOffice));
+                    let office = BodyId { region: city(region, lists), function: Function::FinanceOffice };
+                    bodies.push((office, Told::FinanceOffice));
                 }
             }
         }
     }
     bodies
+}
+
+/// The firm's city. A county right under its province (省直辖县级行政区划) is its own city: the code between only
+/// holds such counties and has no name.
+fn city(region: Region, lists: &Wordlists) -> Region {
+    let city = region.city();
+    if lists.divisions().name(city).is_some() { city } else { region }
 }
 
 fn is_sender(body: &BodyId, region: Region) -> bool {
@@ -92,14 +100,14 @@ fn is_sender(body: &BodyId, region: Region) -> bool {
 
 /// A body's name on the day of the circumstances: its own, or its place's name before what such bodies are called.
 #[must_use]
-pub fn body_name(body: &BodyId, circumstances: &Circumstances, lists: &Wordlists) -> (String, crate::vocabulary::Wording) {
+pub fn body_name(body: &BodyId, circumstances: &Circumstances, lists: &Wordlists) -> (String, Wording) {
     let tables = lists.tables();
     if let Some(own) = tables.body_name(body, circumstances.day) {
         return (own.name.clone(), own.wording);
     }
     let place = lists.divisions().name(body.region).map_or_else(|| body.region.to_string(), str::to_owned);
     match tables.function_name(body.function, circumstances.day) {
-        Some(generic) => (format!("{place}{}", generic.name), crate::vocabulary::Wording::Recalled),
-        None => (format!("{place}{}", body.function.chinese()), crate::vocabulary::Wording::Recalled),
+        Some(generic) => (format!("{place}{}", generic.name), Wording::Recalled),
+        None => (format!("{place}{}", body.function.chinese()), Wording::Recalled),
     }
 }

@@ -196,7 +196,9 @@ impl Engine {
             return;
         }
         let text = Normalized::of(original, &self.characters);
-        let judge = Judge { engine: self, text: &text, field, excluded: self.exclusions.find(text.kept()) };
+        // a name excludes nothing: 不含金融有限公司 must not pass
+        let excluded = if field == Field::Name { Vec::new() } else { self.exclusions.find(text.kept()) };
+        let judge = Judge { engine: self, text: &text, field, excluded };
         let first_hit = hits.len();
         for found in ordered(self.matcher.find(&text)) {
             let occurrence = Occurrence { field, span: text.span(found.first, found.last), term: found.term };
@@ -294,11 +296,4 @@ fn nest(hits: &mut [Hit], offset: usize) {
             _ => outermost = Some(index),
         }
     }
-}
-#[doc(hidden)]
-#[allow(missing_docs)]
-impl Engine {
-    pub fn stage_occurs(&self, t: &str) -> bool { self.matcher.occurs(t, &self.characters) }
-    pub fn stage_find(&self, t: &str) -> usize { self.matcher.find(&Normalized::of(t, &self.characters)).len() }
-    pub fn stage_clauses(&self, t: &str) -> usize { let n = Normalized::of(t, &self.characters); self.matcher.find(&n).len() + self.exclusions.find(n.kept()).len() }
 }

@@ -43,9 +43,11 @@ fn write(out: &mut String, firm: &Firm, response: &ScreenResponse) -> std::fmt::
     for warning in &response.warnings {
         writeln!(out, "warning: {}: {} ({})", warning.field, visible(&warning.message), warning.code)?;
     }
+    let legend = Legend::of(response);
     for field in Field::ALL.iter().filter(|field| !firm.text(**field).is_empty()) {
-        text(out, firm, *field, response)?;
+        text(out, firm, *field, response, &legend)?;
     }
+    legend.write(out)?;
     bodies(out, response)?;
     writeln!(out, "\n{DIM}lists {}  engine {}{DIM:#}", response.lists_hash, response.engine_version)
 }
@@ -59,12 +61,39 @@ fn colour(decision: Decision) -> Style {
     }
 }
 
-fn text(out: &mut String, firm: &Firm, field: Field, response: &ScreenResponse) -> std::fmt::Result {
+/// The bases of all hits, each once, in the order of their first use; hits refer to them by number.
+struct Legend<'r>(Vec<&'r Basis>);
+
+impl<'r> Legend<'r> {
+    fn of(response: &'r ScreenResponse) -> Self {
+        let mut bases: Vec<&Basis> = Vec::new();
+        for basis in response.hits.iter().flat_map(|hit| &hit.bases) {
+            if !bases.contains(&basis) {
+                bases.push(basis);
+            }
+        }
+        Self(bases)
+    }
+
+    fn numbers(&self, hit: &Hit) -> String {
+        let number = |basis: &Basis| self.0.iter().position(|known| *known == basis).map_or_else(String::new, |at| format!("[{}]", at + 1));
+        hit.bases.iter().map(number).collect()
+    }
+
+    fn write(&self, out: &mut String) -> std::fmt::Result {
+        if !self.0.is_empty() {
+            writeln!(out, "\n{BOLD}依据 bases{BOLD:#}")?;
+        }
+        self.0.iter().enumerate().try_for_each(|(at, known)| basis(out, at + 1, known))
+    }
+}
+
+fn text(out: &mut String, firm: &Firm, field: Field, response: &ScreenResponse, legend: &Legend<'_>) -> std::fmt::Result {
     let hits: Vec<&Hit> = response.hits.iter().filter(|hit| member(hit.field) == Some(field)).collect();
     let cleared: Vec<&Cleared> = response.cleared.iter().filter(|cleared| member(cleared.field) == Some(field)).collect();
     writeln!(out, "\n{BOLD}{}{BOLD:#}  {}", field.chinese(), underlined(firm.text(field), &hits))?;
     for hit in hits {
-        self::hit(out, hit, response)?;
+        self::hit(out, hit, response, legend)?;
     }
     for cleared in cleared {
         self::cleared(out, cleared)?;
@@ -108,32 +137,30 @@ fn is_invisible(c: char) -> bool {
         | 0x2060..=0x206F | 0x2800 | 0x3164 | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0 | 0xFFF9..=0xFFFB | 0x1_D173..=0x1_D17A | 0xE_0000..=0xE_0FFF)
 }
 
-fn hit(out: &mut String, hit: &Hit, response: &ScreenResponse) -> std::fmt::Result {
+fn hit(out: &mut String, hit: &Hit, response: &ScreenResponse, legend: &Legend<'_>) -> std::fmt::Result {
     let force = member(hit.force).unwrap_or(Force::Attend);
     let style = colour(force.into());
-    let within = hit.within.and_then(|index| response.hits.get(index as usize)).map_or_else(String::new, |outer| format!("  within {}", outer.term));
+    let within =
+        hit.within.and_then(|index| response.hits.get(index as usize)).map_or_else(String::new, |outer| format!("  within {}", outer.term));
     writeln!(
         out,
-        "  {style}✗ {}{style:#}  {} · {}  {DIM}characters {}–{}{within}{DIM:#}",
+        "  {style}✗ {}{style:#}  {} · {}  {}  {DIM}characters {}–{}{within}{DIM:#}",
         hit.term,
         force.chinese(),
         field_name(hit.business_field),
+        legend.numbers(hit),
         hit.start_char,
         hit.end_char
     )?;
-    disguise(out, &hit.disguise)?;
-    for basis in &hit.bases {
-        self::basis(out, basis)?;
-    }
-    Ok(())
+    disguise(out, &hit.disguise)
 }
 
-fn basis(out: &mut String, basis: &Basis) -> std::fmt::Result {
+fn basis(out: &mut String, number: usize, basis: &Basis) -> std::fmt::Result {
     let wording: Wording = member(basis.wording).unwrap_or(Wording::Recalled);
     let force: Force = member(basis.force).unwrap_or(Force::Attend);
     writeln!(
         out,
-        "      {} {} {}  {DIM}{} · {} {}{} · {}{DIM:#}",
+        "  [{number}] {} {} {}  {DIM}{} · {} {}{} · {}{DIM:#}",
         basis.title,
         basis.document_number,
         basis.article,
@@ -194,4 +221,3 @@ fn field_name(number: i32) -> String {
     let field: BusinessField = member(number).unwrap_or(BusinessField::ALL[0]);
     format!("{} {}", field.chinese(), field.id())
 }
-

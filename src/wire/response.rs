@@ -233,7 +233,12 @@ impl Writer<'_> {
             skip_to = at + length;
             let step = Step { scalar, at, length };
             let span = step.within(occurrence.span, text);
-            steps.push(v1::Disguise { kind: kind.into(), span: Some(self.span(occurrence.field, span)), read_as, reason: reason.to_owned() });
+            steps.push(v1::Disguise {
+                kind: kind.into(),
+                span: Some(self.span(occurrence.field, span)),
+                read_as,
+                reason: reason.to_owned(),
+            });
         }
         steps
     }
