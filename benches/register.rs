@@ -3,13 +3,13 @@
 use std::{env, fs};
 
 /// A firm's name and scope.
-pub struct Firm {
-    pub name: String,
-    pub scope: String,
+pub(crate) struct Firm {
+    pub(crate) name: String,
+    pub(crate) scope: String,
 }
 
 /// The firms of the TSV file that `MINGCHA_REGISTER` names (columns by header: name, scope), or invented ones.
-pub fn firms(most: usize) -> Vec<Firm> {
+pub(crate) fn firms(most: usize) -> Vec<Firm> {
     match env::var("MINGCHA_REGISTER") {
         Ok(path) => real(&fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}")), most),
         Err(_) => invented(most),

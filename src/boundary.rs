@@ -23,10 +23,10 @@ pub struct Crossing {
 /// The words that cross the edges of `found`, where reading it as other words is the better reading.
 #[must_use]
 pub fn crossing(text: &[Kept], found: Found, lexicon: &Lexicon) -> Option<Crossing> {
-    if !is_ideograph(text[found.first].read) || !is_ideograph(text[found.last].read) {
-        if let Some(letters) = inside_a_latin_word(text, found) {
-            return Some(letters);
-        }
+    if (!is_ideograph(text[found.first].read) || !is_ideograph(text[found.last].read))
+        && let Some(letters) = inside_a_latin_word(text, found)
+    {
+        return Some(letters);
     }
     if !is_doubtful(text, found, lexicon) {
         return None;

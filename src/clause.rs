@@ -118,7 +118,9 @@ impl Exclusions {
             let stretch = match phrase.effect {
                 Effect::Nothing => None,
                 Effect::Only => {
-                    excluded.iter_mut().for_each(|running| running.end_before(at));
+                    for running in &mut excluded {
+                        running.end_before(at);
+                    }
                     reached = reached.min(at);
                     None
                 }
@@ -195,10 +197,10 @@ impl Brackets {
         for (at, kept) in text.iter().enumerate() {
             if closing_bracket(kept.read).is_some() {
                 open.push(at);
-            } else if is_closing(kept.read) {
-                if let Some(begin) = open.pop() {
-                    (partner[begin], partner[at]) = (at, begin);
-                }
+            } else if is_closing(kept.read)
+                && let Some(begin) = open.pop()
+            {
+                (partner[begin], partner[at]) = (at, begin);
             }
         }
         let mut inside = vec![NONE; text.len()];

@@ -222,11 +222,11 @@ impl Classes {
         if class == OTHER {
             return;
         }
-        if class == WIDE {
-            if let (Reading::As(to), false) = (characters.read(c), self.wide.contains_key(&c)) {
-                let code = self.wide[&to];
-                self.wide.insert(c, code);
-            }
+        if class == WIDE
+            && let (Reading::As(to), false) = (characters.read(c), self.wide.contains_key(&c))
+        {
+            let code = self.wide[&to];
+            self.wide.insert(c, code);
         }
         match self.basic.get_mut(c as usize) {
             Some(slot) => *slot = class,

@@ -59,7 +59,7 @@ pub fn inform<'h>(
         }
     }
     let informed = told.into_iter().map(|(body, (told, fields))| Informed { body, told, fields: fields.into_iter().collect() });
-    informed.filter(|informed| !is_sender(&informed.body, circumstances.region)).collect()
+    informed.filter(|informed| !is_sender(informed.body, circumstances.region)).collect()
 }
 
 /// Of the rules that are handed over, those of the most local jurisdiction.
@@ -94,7 +94,7 @@ fn city(region: Region, lists: &Wordlists) -> Region {
     if lists.divisions().name(city).is_some() { city } else { region }
 }
 
-fn is_sender(body: &BodyId, region: Region) -> bool {
+fn is_sender(body: BodyId, region: Region) -> bool {
     body.function == Function::MarketRegulator && body.region.covers(region)
 }
 

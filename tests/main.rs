@@ -1,5 +1,7 @@
 //! All tests beside the unit tests, in one binary.
 
+#![allow(clippy::expect_used)] // a test that cannot go on says why
+
 mod clients;
 mod command_line;
 mod disguises;

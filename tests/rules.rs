@@ -2,7 +2,6 @@
 
 use mingcha::{
     day::{self, Days},
-    jurisdiction::Region,
     licence::Licence,
     screen::{Answer, Firm, Reason},
     vocabulary::{Decision, EntityKind, Event, Field, LicenceKind},

@@ -22,10 +22,10 @@ pub fn request(text: &str) -> Result<v1::ScreenRequest, serde_json::Error> {
 
 fn prefix(object: &mut Value, keys: &[&str], prefix: &str) {
     for key in keys {
-        if let Some(Value::String(name)) = object.get_mut(*key) {
-            if !name.starts_with(prefix) {
-                name.insert_str(0, prefix);
-            }
+        if let Some(Value::String(name)) = object.get_mut(*key)
+            && !name.starts_with(prefix)
+        {
+            name.insert_str(0, prefix);
         }
     }
 }

@@ -165,10 +165,10 @@ impl Reader<'_> {
         self.length(&format!("{path}.issuer"), &message.issuer, LONGEST_SHORT);
         let from = self.day(&format!("{path}.valid_from"), &message.valid_from);
         let to = self.day(&format!("{path}.valid_until"), &message.valid_until);
-        if let (Some(from), Some(to)) = (from, to) {
-            if to < from {
-                self.refuse(&format!("{path}.valid_until"), "the last day is before the first");
-            }
+        if let (Some(from), Some(to)) = (from, to)
+            && to < from
+        {
+            self.refuse(&format!("{path}.valid_until"), "the last day is before the first");
         }
         let days = Days { from, to };
         if !days.contains(day) {

@@ -164,10 +164,10 @@ impl Writer<'_> {
         let term = lists.term(cleared.occurrence.term);
         let all = near_misses(term, cleared.occurrence.field, &self.firm.circumstances, lists);
         let shown = if self.explain { all.len() } else { 1 };
-        all.iter().take(shown).map(|near| self.near_miss(near, bases)).collect()
+        all.iter().take(shown).map(|near| self.near_miss(*near, bases)).collect()
     }
 
-    fn near_miss(&self, near: &NearMiss, bases: &mut Bases) -> v1::NearMiss {
+    fn near_miss(&self, near: NearMiss, bases: &mut Bases) -> v1::NearMiss {
         let (basis, basis_index) = match bases.refer(near.rule, self.engine) {
             Ok(basis) => (Some(basis), None),
             Err(index) => (None, Some(index)),

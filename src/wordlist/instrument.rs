@@ -186,10 +186,10 @@ fn head(path: &str, entry: &mut Entry<'_, '_>, divisions: &Divisions) -> Option<
 fn days(entry: &mut Entry<'_, '_>, outer: Days) -> Days {
     let own = Days { from: entry.day("from"), to: entry.day("to") };
     let days = Days { from: own.from.or(outer.from), to: own.to.or(outer.to) };
-    if let (Some(from), Some(to)) = (days.from, days.to) {
-        if to < from {
-            entry.report(entry.line(), format!("the last day {to} is before the first day {from}"));
-        }
+    if let (Some(from), Some(to)) = (days.from, days.to)
+        && to < from
+    {
+        entry.report(entry.line(), format!("the last day {to} is before the first day {from}"));
     }
     let outside = |day: Option<Date>| day.is_some_and(|day| !outer.contains(day));
     if outside(own.from) || outside(own.to) {

@@ -255,10 +255,10 @@ fn names(entry: &mut Entry<'_, '_>) -> Vec<DatedName> {
     let names: Vec<_> = entry.entries("names", |entry| {
         let name = entry.text("name").value;
         let days = Days { from: entry.day("from"), to: entry.day("to") };
-        if let (Some(from), Some(to)) = (days.from, days.to) {
-            if to < from {
-                entry.report(entry.line(), format!("the last day {to} is before the first day {from}"));
-            }
+        if let (Some(from), Some(to)) = (days.from, days.to)
+            && to < from
+        {
+            entry.report(entry.line(), format!("the last day {to} is before the first day {from}"));
         }
         let wording = entry.required_word("wording", Wording::from_id);
         wording.map(|wording| DatedName { name, days, wording })
