@@ -40,13 +40,16 @@ struct Phrase {
     reason: String,
 }
 
-/// The phrases, by their first character, longest first.
+/// The phrases, by their first two characters, longest first.
 #[derive(Debug)]
 pub struct Exclusions {
-    by_first: FxHashMap<char, Vec<Phrase>>,
-    /// The low bits of every first character: most characters of a text begin no phrase.
-    firsts: Box<[bool]>,
+    by_beginning: FxHashMap<Beginning, Vec<Phrase>>,
+    /// Which buckets hold a beginning: most pairs of characters of a text begin no phrase.
+    buckets: Box<[bool]>,
 }
+
+/// The first two characters of a phrase; one of a single character stands with every second one.
+type Beginning = (char, Option<char>);
 
 /// A stretch of kept characters that is excluded; all indexes inclusive.
 #[derive(Debug, Clone, Copy)]
@@ -80,8 +83,7 @@ impl Excluded<'_> {
 impl Exclusions {
     /// Reads the phrases, adding what is wrong with them to `problems`.
     pub(crate) fn load(files: &Files, problems: &mut Vec<Problem>) -> Self {
-        let mut by_first: FxHashMap<char, Vec<Phrase>> = FxHashMap::default();
-        let mut firsts = vec![false; LOW_BITS].into_boxed_slice();
+        let mut by_beginning: FxHashMap<Beginning, Vec<Phrase>> = FxHashMap::default();
         for row in rows(EXCLUSIONS, files.text(EXCLUSIONS, problems), 3, problems) {
             let text: Vec<char> = row.columns[1].chars().collect();
             let (Some(effect), Some(first)) = (effect(row.columns[0]), text.first().copied()) else {
@@ -92,13 +94,16 @@ impl Exclusions {
                 ));
                 continue;
             };
-            firsts[low_bits(first)] = true;
-            by_first.entry(first).or_default().push(Phrase { text, effect, reason: row.columns[2].to_owned() });
+            by_beginning.entry((first, text.get(1).copied())).or_default().push(Phrase { text, effect, reason: row.columns[2].to_owned() });
         }
-        for phrases in by_first.values_mut() {
+        for phrases in by_beginning.values_mut() {
             phrases.sort_by_key(|phrase| std::cmp::Reverse(phrase.text.len()));
         }
-        Self { by_first, firsts }
+        let mut buckets = vec![false; BUCKETS].into_boxed_slice();
+        for beginning in by_beginning.keys() {
+            buckets[bucket(*beginning)] = true;
+        }
+        Self { by_beginning, buckets }
     }
 
     /// Every excluded stretch of a text, in linear time.
@@ -141,24 +146,22 @@ impl Exclusions {
         excluded
     }
 
+    /// The longest phrase that begins at `at`.
     fn phrase_at(&self, text: &[Kept], at: usize) -> Option<&Phrase> {
-        let first = text[at].read;
-        if !self.firsts[low_bits(first)] {
-            return None;
-        }
-        let phrases = self.by_first.get(&first)?;
-        phrases.iter().find(|phrase| {
-            let here = &text[at..];
-            here.len() >= phrase.text.len() && phrase.text.iter().zip(here).all(|(c, kept)| *c == kept.read)
-        })
+        let here = &text[at..];
+        let (first, second) = (here[0].read, here.get(1).map(|kept| kept.read));
+        let begun = [(first, second), (first, None)].into_iter().filter(|beginning| self.buckets[bucket(*beginning)]);
+        begun
+            .filter_map(|beginning| self.by_beginning.get(&beginning))
+            .flatten()
+            .find(|phrase| here.len() >= phrase.text.len() && phrase.text.iter().zip(here).all(|(c, kept)| *c == kept.read))
     }
 }
 
-/// How many values the low bits of a character have.
-const LOW_BITS: usize = 1 << 12;
+const BUCKETS: usize = 1 << 12;
 
-fn low_bits(c: char) -> usize {
-    c as usize % LOW_BITS
+fn bucket((first, second): Beginning) -> usize {
+    (first as usize ^ second.map_or(0, |second| (second as usize) << 4)) % BUCKETS
 }
 
 fn effect(word: &str) -> Option<Effect> {
@@ -180,61 +183,70 @@ enum Stop {
     Sentence,
 }
 
-const NONE: usize = usize::MAX;
+const NONE: u32 = u32::MAX;
 
-/// For each character the bracket pair it belongs to.
+/// For each character the bracket pair it belongs to. A text has at most `u32::MAX` characters.
 struct Brackets {
     /// For an opening bracket its closing one, for a closing one its opening one.
-    partner: Vec<usize>,
+    partners: Vec<u32>,
     /// The innermost opening bracket that encloses the character and has a partner.
-    inside: Vec<usize>,
+    insides: Vec<u32>,
 }
 
 impl Brackets {
+    #[allow(clippy::cast_possible_truncation)] // see the type
     fn of(text: &[Kept]) -> Self {
-        let mut partner = vec![NONE; text.len()];
+        let mut partners = vec![NONE; text.len()];
         let mut open = Vec::new();
         for (at, kept) in text.iter().enumerate() {
             if closing_bracket(kept.read).is_some() {
                 open.push(at);
-            } else if is_closing(kept.read)
-                && let Some(begin) = open.pop()
-            {
-                (partner[begin], partner[at]) = (at, begin);
+            } else if is_closing(kept.read) {
+                if let Some(begin) = open.pop() {
+                    (partners[begin], partners[at]) = (at as u32, begin as u32);
+                }
             }
         }
-        let mut inside = vec![NONE; text.len()];
-        let mut enclosing: Vec<usize> = Vec::new();
-        for at in 0..text.len() {
-            if partner[at] != NONE && partner[at] < at {
+        let mut insides = vec![NONE; text.len()];
+        let mut enclosing = Vec::new();
+        for (at, (partner, inside)) in partners.iter().zip(&mut insides).enumerate() {
+            let at = at as u32;
+            if *partner < at {
                 enclosing.pop();
             }
-            inside[at] = enclosing.last().copied().unwrap_or(NONE);
-            if partner[at] != NONE && partner[at] > at {
+            *inside = enclosing.last().copied().unwrap_or(NONE);
+            if *partner != NONE && *partner > at {
                 enclosing.push(at);
             }
         }
-        Self { partner, inside }
+        Self { partners, insides }
+    }
+
+    fn partner(&self, at: usize) -> Option<usize> {
+        (self.partners[at] != NONE).then_some(self.partners[at] as usize)
+    }
+
+    fn inside(&self, at: usize) -> Option<usize> {
+        (self.insides[at] != NONE).then_some(self.insides[at] as usize)
     }
 
     /// What a phrase that ends before `from` reaches forward.
     fn forward(&self, text: &[Kept], from: usize, stop: Stop) -> Option<(usize, usize)> {
-        let bracket = self.inside[from - 1];
-        let limit = if bracket == NONE { text.len() } else { self.partner[bracket] };
+        let bracket = self.inside(from - 1);
+        let limit = bracket.and_then(|bracket| self.partner(bracket)).unwrap_or(text.len());
         if from >= limit || is_comma(text[from].read) || ends_sentence(text[from].read) {
             return None; // 不得经营；: the phrase has no object
         }
         let mut at = from;
-        let list = bracket == NONE && begins_list(text, from);
+        let list = bracket.is_none() && begins_list(text, from);
         while at < limit {
             let c = text[at].read;
             let item_follows = || list && c == ';' && begins_item(text, at + 1);
-            let clause_ends = bracket == NONE && ((ends_sentence(c) && !item_follows()) || (stop == Stop::Comma && !list && is_comma(c)));
-            if clause_ends || (is_closing(c) && self.partner[at] == NONE) {
+            let clause_ends = bracket.is_none() && ((ends_sentence(c) && !item_follows()) || (stop == Stop::Comma && !list && is_comma(c)));
+            if clause_ends || (is_closing(c) && self.partner(at).is_none()) {
                 break;
             }
-            let partner = self.partner[at];
-            at = if partner != NONE && partner > at { partner + 1 } else { at + 1 };
+            at = self.partner(at).filter(|partner| *partner > at).unwrap_or(at) + 1;
         }
         (at > from).then(|| (from, at.min(limit) - 1))
     }
@@ -246,7 +258,7 @@ impl Brackets {
         if let Some(outside) = outside {
             return (outside > first).then(|| (first, outside - 1));
         }
-        let bracketed = self.inside[at] != NONE;
+        let bracketed = self.inside(at).is_some();
         let begins_part =
             at == 0 || is_comma(text[at - 1].read) || ends_sentence(text[at - 1].read) || closing_bracket(text[at - 1].read).is_some();
         let sums_up =
@@ -256,18 +268,17 @@ impl Brackets {
 
     /// The first character that 除外 at `at` reaches back to.
     fn back(&self, text: &[Kept], at: usize) -> Option<usize> {
-        let bracket = self.inside[at];
-        let limit = if bracket == NONE { 0 } else { bracket + 1 };
+        let bracket = self.inside(at);
+        let limit = bracket.map_or(0, |bracket| bracket + 1);
         let mut first = at;
         while first > limit {
             let before = first - 1;
             let c = text[before].read;
-            let unmatched = closing_bracket(c).is_some() && self.partner[before] == NONE;
-            if ends_sentence(c) || c == ':' || unmatched || (bracket == NONE && is_comma(c)) {
+            let unmatched = closing_bracket(c).is_some() && self.partner(before).is_none();
+            if ends_sentence(c) || c == ':' || unmatched || (bracket.is_none() && is_comma(c)) {
                 break;
             }
-            let partner = self.partner[before];
-            first = if partner != NONE && partner < before { partner.max(limit) } else { before };
+            first = self.partner(before).filter(|partner| *partner < before).map_or(before, |partner| partner.max(limit));
         }
         (first < at).then_some(first)
     }

@@ -77,12 +77,6 @@ pub fn reach(term: &Term, field: Field, circumstances: &Circumstances, licences:
     if rules.is_empty() {
         return licensed.map_or(Reach::None, Reach::Licensed);
     }
-    if rules.len() > 1 {
-        rules.sort_by_key(|id| {
-            let rule = lists.rule(*id);
-            std::cmp::Reverse((rule.counted_force(), rule.force, rule.jurisdiction.level()))
-        });
-    }
     Reach::Rules(rules)
 }
 

@@ -5,8 +5,6 @@
 //! up to the nation. The sender, the registration bureau with its superiors, is never told.
 //! Hits of force ATTEND are not handed over: they are kept in sight and discussed (会商).
 
-use std::collections::BTreeMap;
-
 use crate::{
     jurisdiction::Region,
     reach::Circumstances,
@@ -48,18 +46,22 @@ pub fn inform<'h>(
     circumstances: &Circumstances,
     lists: &Wordlists,
 ) -> Vec<Informed> {
-    let mut told: BTreeMap<BodyId, (Told, Vec<BusinessField>)> = BTreeMap::new();
-    for (field, rules) in hits {
-        for rule in most_specific(rules, lists) {
-            for (body, why) in bodies(rule, field, circumstances.region, lists) {
-                let entry = told.entry(body).or_insert((why, Vec::new()));
-                entry.0 = entry.0.min(why);
-                entry.1.push(field);
-            }
+    let mut told: Vec<(BodyId, Told, BusinessField)> = Vec::new();
+    let mut seen: Vec<(BusinessField, &[RuleId])> = Vec::new();
+    for hit in hits {
+        if seen.contains(&hit) {
+            continue; // a firm's hits are mostly of few terms
+        }
+        seen.push(hit);
+        for rule in most_specific(hit.1, lists) {
+            tell(rule, hit.0, circumstances.region, lists, &mut told);
         }
     }
-    let informed = told.into_iter().map(|(body, (told, fields))| Informed { body, told, fields: fields.into_iter().collect() });
-    informed.filter(|informed| !is_sender(informed.body, circumstances.region)).collect()
+    told.retain(|(body, ..)| !is_sender(*body, circumstances.region));
+    told.sort_unstable();
+    told.chunk_by(|a, b| a.0 == b.0)
+        .map(|of_one| Informed { body: of_one[0].0, told: of_one[0].1, fields: of_one.iter().map(|(_, _, field)| *field).collect() })
+        .collect()
 }
 
 /// Of the rules that are handed over, those of the most local jurisdiction.
@@ -69,22 +71,20 @@ fn most_specific<'l>(rules: &'l [RuleId], lists: &'l Wordlists) -> impl Iterator
     handed_over().filter(move |rule| Some(rule.jurisdiction.level()) == level)
 }
 
-fn bodies(rule: &Rule, field: BusinessField, region: Region, lists: &Wordlists) -> Vec<(BodyId, Told)> {
-    let mut bodies = Vec::new();
+fn tell(rule: &Rule, field: BusinessField, region: Region, lists: &Wordlists, told: &mut Vec<(BodyId, Told, BusinessField)>) {
     for informee in &rule.inform {
         match informee {
-            Informee::Body(id) => bodies.push((*id, Told::Named)),
+            Informee::Body(id) => told.push((*id, Told::Named, field)),
             Informee::FinancialAuthorities => {
                 let leads = lists.tables().lead(region, field).map_or(&[][..], |lead| &lead.lead);
-                bodies.extend(leads.iter().map(|id| (*id, Told::Leads)));
+                told.extend(leads.iter().map(|id| (*id, Told::Leads, field)));
                 if region != Region::NATION {
                     let office = BodyId { region: city(region, lists), function: Function::FinanceOffice };
-                    bodies.push((office, Told::FinanceOffice));
+                    told.push((office, Told::FinanceOffice, field));
                 }
             }
         }
     }
-    bodies
 }
 
 /// The firm's city. A county right under its province (省直辖县级行政区划) is its own city: the code between only

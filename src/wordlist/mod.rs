@@ -89,7 +89,7 @@ pub struct Term {
     pub read: String,
     /// Its field of business.
     pub field: BusinessField,
-    /// The rules that name it.
+    /// The rules that name it, strongest first, then the most local.
     pub rules: Vec<RuleId>,
 }
 
@@ -132,6 +132,13 @@ impl Wordlists {
             problems.push(Problem::new("national/", 0, "there is no instrument"));
         }
         Problems::check(problems)?;
+        let Self { terms, rules, .. } = &mut lists;
+        for term in terms {
+            term.rules.sort_by_key(|id| {
+                let rule = &rules[id.0 as usize];
+                std::cmp::Reverse((rule.counted_force(), rule.force, rule.jurisdiction.level()))
+            });
+        }
         Ok(lists)
     }
 
