@@ -60,6 +60,8 @@ pub struct Excluded<'e> {
     pub last: usize,
     /// First and last character of the phrase together with what it excludes.
     pub clause: (usize, usize),
+    /// Whether the phrase stands before what it excludes.
+    pub forward: bool,
     /// Why the phrase excludes.
     pub reason: &'e str,
 }
@@ -71,12 +73,6 @@ impl Excluded<'_> {
             self.last = at - 1;
             self.clause.1 = at - 1;
         }
-    }
-
-    /// Whether it holds all characters from `first` to `last`.
-    #[must_use]
-    pub fn holds(&self, first: usize, last: usize) -> bool {
-        self.first <= first && last <= self.last
     }
 }
 
@@ -113,6 +109,7 @@ impl Exclusions {
         let mut brackets: Option<Brackets> = None;
         let mut at = 0;
         let mut reached = 0;
+        let mut floor = (None, 0); // the end of the last phrase that reached back, and its bracket
         while at < text.len() {
             let Some(phrase) = self.phrase_at(text, at) else {
                 at += 1;
@@ -123,13 +120,19 @@ impl Exclusions {
             let stretch = match phrase.effect {
                 Effect::Nothing => None,
                 Effect::Only => {
-                    for running in &mut excluded {
+                    // whatever still runs is the last that reached forward
+                    if let Some(running) = excluded.iter_mut().rfind(|running| running.forward) {
                         running.end_before(at);
                     }
                     reached = reached.min(at);
                     None
                 }
-                Effect::Before => brackets.back(text, at).map(|first| (first, at - 1)),
+                Effect::Before => {
+                    let bracket = brackets.inside(at);
+                    let no_further = if floor.0 == bracket { floor.1 } else { 0 };
+                    floor = (bracket, end);
+                    brackets.back(text, at, no_further).map(|first| (first, at - 1))
+                }
                 // what an earlier phrase already reaches need not be walked again
                 _ if end < reached => None,
                 Effect::After => brackets.forward(text, end, Stop::Comma),
@@ -139,7 +142,8 @@ impl Exclusions {
             if let Some((first, last)) = stretch {
                 reached = reached.max(last);
                 let clause = (first.min(at), last.max(end - 1));
-                excluded.push(Excluded { first, last, clause, reason: &phrase.reason });
+                let forward = phrase.effect != Effect::Before;
+                excluded.push(Excluded { first, last, clause, forward, reason: &phrase.reason });
             }
             at = end;
         }
@@ -162,6 +166,33 @@ const BUCKETS: usize = 1 << 12;
 
 fn bucket((first, second): Beginning) -> usize {
     (first as usize ^ second.map_or(0, |second| (second as usize) << 4)) % BUCKETS
+}
+
+/// Asks, occurrence by occurrence in the order of the text, which stretch holds it; linear over all of them.
+#[derive(Debug)]
+pub struct Sweep<'e> {
+    ahead: std::iter::Peekable<std::vec::IntoIter<Excluded<'e>>>,
+    /// Of the stretches that have begun, the one that reaches furthest.
+    furthest: Option<Excluded<'e>>,
+}
+
+impl<'e> Sweep<'e> {
+    /// Over these stretches.
+    #[must_use]
+    pub fn over(mut excluded: Vec<Excluded<'e>>) -> Self {
+        excluded.sort_by_key(|excluded| excluded.first);
+        Self { ahead: excluded.into_iter().peekable(), furthest: None }
+    }
+
+    /// A stretch that holds all characters from `first` to `last`; `first` must not go back.
+    pub fn holding(&mut self, first: usize, last: usize) -> Option<Excluded<'e>> {
+        while let Some(begun) = self.ahead.next_if(|excluded| excluded.first <= first) {
+            if self.furthest.is_none_or(|furthest| furthest.last < begun.last) {
+                self.furthest = Some(begun);
+            }
+        }
+        self.furthest.filter(|furthest| last <= furthest.last)
+    }
 }
 
 fn effect(word: &str) -> Option<Effect> {
@@ -233,7 +264,7 @@ impl Brackets {
     /// What a phrase that ends before `from` reaches forward.
     fn forward(&self, text: &[Kept], from: usize, stop: Stop) -> Option<(usize, usize)> {
         let bracket = self.inside(from - 1);
-        let limit = bracket.and_then(|bracket| self.partner(bracket)).unwrap_or(text.len());
+        let limit = bracket.and_then(|bracket| self.partner(bracket)).unwrap_or(text.len()).min(text.len());
         if from >= limit || is_comma(text[from].read) || ends_sentence(text[from].read) {
             return None; // 不得经营；: the phrase has no object
         }
@@ -253,7 +284,9 @@ impl Brackets {
 
     /// What 除 at `at` holds: up to 外; where there is none, to the end of a bracket that 除 begins a part of.
     fn until_outside(&self, text: &[Kept], at: usize, from: usize) -> Option<(usize, usize)> {
-        let (first, last) = self.forward(text, from, Stop::Comma)?;
+        /// An exception is short; the bound keeps a text full of 除 from costing more than its length.
+        const LONGEST: usize = 256;
+        let (first, last) = self.forward(&text[..text.len().min(from + LONGEST)], from, Stop::Comma)?;
         let outside = (first..=last).find(|index| text[*index].read == '外' && ends_exception(text, *index));
         if let Some(outside) = outside {
             return (outside > first).then(|| (first, outside - 1));
@@ -266,10 +299,10 @@ impl Brackets {
         (bracketed && (begins_part || sums_up)).then_some((first, last))
     }
 
-    /// The first character that 除外 at `at` reaches back to.
-    fn back(&self, text: &[Kept], at: usize) -> Option<usize> {
+    /// The first character that 除外 at `at` reaches back to, not beyond `floor`.
+    fn back(&self, text: &[Kept], at: usize, floor: usize) -> Option<usize> {
         let bracket = self.inside(at);
-        let limit = bracket.map_or(0, |bracket| bracket + 1);
+        let limit = bracket.map_or(0, |bracket| bracket + 1).max(floor);
         let mut first = at;
         while first > limit {
             let before = first - 1;

@@ -3,7 +3,7 @@
 use crate::{
     boundary,
     characters::Characters,
-    clause::Exclusions,
+    clause::{Exclusions, Sweep},
     firm_name::{NameParts, Names},
     lexicon::Lexicon,
     licence::Licence,
@@ -198,7 +198,7 @@ impl Engine {
         let text = Normalized::of(original, &self.characters);
         // a name excludes nothing: 不含金融有限公司 must not pass
         let excluded = if field == Field::Name { Vec::new() } else { self.exclusions.find(text.kept()) };
-        let judge = Judge { engine: self, text: &text, field, excluded };
+        let mut judge = Judge { engine: self, text: &text, field, excluded: Sweep::over(excluded) };
         let first_hit = hits.len();
         for found in ordered(self.matcher.find(&text)) {
             let occurrence = Occurrence { field, span: text.span(found.first, found.last), term: found.term };
@@ -262,17 +262,18 @@ struct Judge<'e, 't> {
     engine: &'e Engine,
     text: &'t Normalized<'t>,
     field: Field,
-    excluded: Vec<crate::clause::Excluded<'e>>,
+    excluded: Sweep<'e>,
 }
 
 impl<'e> Judge<'e, '_> {
     /// Why an occurrence is not the term, if it is not.
-    fn reads_otherwise(&self, found: Found) -> Option<Reason<'e>> {
+    fn reads_otherwise(&mut self, found: Found) -> Option<Reason<'e>> {
         let (engine, kept) = (self.engine, self.text.kept());
+        let excluded = self.excluded.holding(found.first, found.last);
         if let Some(words) = boundary::crossing(kept, found, &engine.lexicon) {
             return Some(Reason::WordBoundary(self.text.span(words.first, words.last)));
         }
-        if let Some(excluded) = self.excluded.iter().find(|excluded| excluded.holds(found.first, found.last)) {
+        if let Some(excluded) = excluded {
             return Some(Reason::Excluded(self.text.span(excluded.clause.0, excluded.clause.1), excluded.reason));
         }
         let mention = engine.mentions.around(kept, found, self.field)?;
