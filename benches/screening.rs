@@ -79,6 +79,10 @@ fn screening(criterion: &mut Criterion) {
         bencher.iter(|| each(&subjects.firms, |firm| subjects.engine.screen(firm).hits.len()));
     });
     group.finish();
+    let files = embedded::files();
+    let mut build = criterion.benchmark_group("build");
+    build.sample_size(20).bench_function("all lists", |bencher| bencher.iter(|| Engine::build(black_box(&files)).expect("checked lists")));
+    build.finish();
     ratios(&subjects);
 }
 

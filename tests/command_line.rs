@@ -121,6 +121,16 @@ fn limits_are_limits() {
 }
 
 #[test]
+fn an_answer_stays_in_proportion_to_its_request() {
+    let line = format!(r#"{{"name":"某地众诚日用品有限公司","scope":"{}"}}"#, "投资管理".repeat(5400));
+    let output = mingcha(&["screen", "--jsonl"], line.as_bytes());
+    assert!(output.stdout.len() < 100 * line.len(), "{} bytes", output.stdout.len());
+    let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let basis = answer["hits"][0]["basisIndexes"][0].as_u64().expect("an index");
+    assert_eq!(answer["bases"][usize::try_from(basis).expect("small")]["list"], "cn-2016-21");
+}
+
+#[test]
 fn a_wrong_check_digit_is_a_warning() {
     let output = mingcha(&["screen", "--jsonl"], r#"{"name":"某地众诚日用品有限公司","uscc":"91350100M000100Y44"}"#.as_bytes());
     let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");

@@ -62,34 +62,44 @@ fn colour(decision: Decision) -> Style {
 }
 
 /// The bases of all hits, each once, in the order of their first use; hits refer to them by number.
-struct Legend<'r>(Vec<&'r Basis>);
+struct Legend<'r> {
+    bases: Vec<&'r Basis>,
+    /// What indexes of hits point into, where the answer writes its bases once.
+    shared: &'r [Basis],
+}
 
 impl<'r> Legend<'r> {
     fn of(response: &'r ScreenResponse) -> Self {
-        let mut bases: Vec<&Basis> = Vec::new();
-        for basis in response.hits.iter().flat_map(|hit| &hit.bases) {
-            if !bases.contains(&basis) {
-                bases.push(basis);
+        let mut legend = Self { bases: Vec::new(), shared: &response.bases };
+        for basis in response.hits.iter().flat_map(|hit| legend.bases_of(hit)).collect::<Vec<_>>() {
+            if !legend.bases.contains(&basis) {
+                legend.bases.push(basis);
             }
         }
-        Self(bases)
+        legend
     }
 
-    fn numbers(&self, hit: &Hit) -> String {
-        let number = |basis: &Basis| self.0.iter().position(|known| *known == basis).map_or_else(String::new, |at| format!("[{}]", at + 1));
-        hit.bases.iter().map(number).collect()
+    fn bases_of(&self, hit: &'r Hit) -> Vec<&'r Basis> {
+        let indexed = hit.basis_indexes.iter().filter_map(|index| self.shared.get(*index as usize));
+        hit.bases.iter().chain(indexed).collect()
+    }
+
+    fn numbers(&self, hit: &'r Hit) -> String {
+        let number =
+            |basis: &Basis| self.bases.iter().position(|known| *known == basis).map_or_else(String::new, |at| format!("[{}]", at + 1));
+        self.bases_of(hit).into_iter().map(number).collect()
     }
 
     fn write(&self, out: &mut String) -> std::fmt::Result {
-        if !self.0.is_empty() {
+        if !self.bases.is_empty() {
             writeln!(out, "\n{BOLD}依据 bases{BOLD:#}")?;
         }
-        self.0.iter().enumerate().try_for_each(|(at, known)| basis(out, at + 1, known))
+        self.bases.iter().enumerate().try_for_each(|(at, known)| basis(out, at + 1, known))
     }
 }
 
-fn text(out: &mut String, firm: &Firm, field: Field, response: &ScreenResponse, legend: &Legend<'_>) -> std::fmt::Result {
-    let hits: Vec<&Hit> = response.hits.iter().filter(|hit| member(hit.field) == Some(field)).collect();
+fn text<'r>(out: &mut String, firm: &Firm, field: Field, response: &'r ScreenResponse, legend: &Legend<'r>) -> std::fmt::Result {
+    let hits: Vec<&'r Hit> = response.hits.iter().filter(|hit| member(hit.field) == Some(field)).collect();
     let cleared: Vec<&Cleared> = response.cleared.iter().filter(|cleared| member(cleared.field) == Some(field)).collect();
     writeln!(out, "\n{BOLD}{}{BOLD:#}  {}", field.chinese(), underlined(firm.text(field), &hits))?;
     for hit in hits {
@@ -137,7 +147,7 @@ fn is_invisible(c: char) -> bool {
         | 0x2060..=0x206F | 0x2800 | 0x3164 | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0 | 0xFFF9..=0xFFFB | 0x1_D173..=0x1_D17A | 0xE_0000..=0xE_0FFF)
 }
 
-fn hit(out: &mut String, hit: &Hit, response: &ScreenResponse, legend: &Legend<'_>) -> std::fmt::Result {
+fn hit<'r>(out: &mut String, hit: &'r Hit, response: &ScreenResponse, legend: &Legend<'r>) -> std::fmt::Result {
     let force = member(hit.force).unwrap_or(Force::Attend);
     let style = colour(force.into());
     let within =

@@ -58,9 +58,22 @@ impl Bases {
     }
 }
 
+/// Most occurrences of one firm whose bases are written with each hit. Beyond, a hostile text of 64 KiB could ask
+/// for an answer of a hundred megabytes.
+const MOST_INLINE: usize = 256;
+
 /// Writes an answer.
 #[must_use]
 pub fn respond(understood: &Understood, answer: &Answer<'_>, engine: &Engine, bases: &mut Bases) -> v1::ScreenResponse {
+    if matches!(bases, Bases::Inline) && answer.hits.len() + answer.cleared.len() > MOST_INLINE {
+        let mut own = Bases::shared();
+        let response = write(understood, answer, engine, &mut own);
+        return v1::ScreenResponse { bases: own.into_shared(), ..response };
+    }
+    write(understood, answer, engine, bases)
+}
+
+fn write(understood: &Understood, answer: &Answer<'_>, engine: &Engine, bases: &mut Bases) -> v1::ScreenResponse {
     let Understood { firm, warnings, explain } = understood;
     let writer = Writer { engine, firm, explain: *explain };
     v1::ScreenResponse {
@@ -73,6 +86,7 @@ pub fn respond(understood: &Understood, answer: &Answer<'_>, engine: &Engine, ba
         circumstances: Some(circumstances(&firm.circumstances, engine)),
         lists_hash: engine.lists().hash().to_owned(),
         engine_version: ENGINE_VERSION.to_owned(),
+        bases: Vec::new(),
     }
 }
 
