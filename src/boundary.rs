@@ -4,7 +4,12 @@
 //! in which no word partly overlaps the occurrence. Where the first is better, the occurrence straddles words.
 //! A word that contains the occurrence whole (国有资产 for 资产), or lies within it, is no evidence against it.
 
-use crate::{characters::is_ideograph, lexicon::Lexicon, matcher::Found, normalize::Kept};
+use crate::{
+    characters::is_ideograph,
+    lexicon::{LONGEST_WORD, Lexicon},
+    matcher::Found,
+    normalize::Kept,
+};
 
 /// How many characters on each side are looked at.
 const REACH: usize = 6;
@@ -31,7 +36,8 @@ pub fn crossing(text: &[Kept], found: Found, lexicon: &Lexicon) -> Option<Crossi
     if !is_doubtful(text, found, lexicon) {
         return None;
     }
-    Window::round(text, found)?.crossing(text, lexicon)
+    let window = Window::round(text, found)?;
+    if window.is_crossed(text, lexicon) { window.crossing(text, lexicon) } else { None }
 }
 
 /// Whether any word can cross an edge at all; mostly none can.
@@ -40,19 +46,24 @@ fn is_doubtful(text: &[Kept], found: Found, lexicon: &Lexicon) -> bool {
     found.first > 0 && joins(found.first - 1, found.first) || joins(found.last, found.last + 1)
 }
 
-/// P2P in "UP2PAY": a letter or digit stands against a letter or digit of the term.
+/// P2P in "UP2PAY", RWA in "FORWARD": letters or digits stand against those of the term. A term written with a digit
+/// is plain enough to count where only one side is touched: P2P平台, P2P1号, eP2P; not so PtoP in "laptop".
 fn inside_a_latin_word(text: &[Kept], found: Found) -> Option<Crossing> {
+    /// How much of the run is shown on each side.
+    const SHOWN: usize = 16;
     let alphanumeric = |index: usize| text.get(index).is_some_and(|kept| kept.read.is_ascii_alphanumeric());
     let touches = |inner: usize, outer: Option<usize>| {
         outer.is_some_and(|outer| alphanumeric(inner) && alphanumeric(outer) && touch(text, inner, outer))
     };
     let before = touches(found.first, found.first.checked_sub(1));
     let after = touches(found.last, Some(found.last + 1));
-    if !before && !after {
+    let with_digit = text[found.first..=found.last].iter().any(|kept| kept.read.is_ascii_digit());
+    let inside = if with_digit { before && after } else { before || after };
+    if !inside {
         return None;
     }
-    let first = (0..found.first).rev().take_while(|index| alphanumeric(*index)).last().unwrap_or(found.first);
-    let last = (found.last + 1..text.len()).take_while(|index| alphanumeric(*index)).last().unwrap_or(found.last);
+    let first = (0..found.first).rev().take(SHOWN).take_while(|index| alphanumeric(*index)).last().unwrap_or(found.first);
+    let last = (found.last + 1..text.len()).take(SHOWN).take_while(|index| alphanumeric(*index)).last().unwrap_or(found.last);
     Some(Crossing { first, last })
 }
 
@@ -94,6 +105,13 @@ impl Window {
             return false;
         };
         share.len() < 2 || !lexicon.is_word(text[share].iter().map(|kept| kept.read))
+    }
+
+    /// Whether any word crosses an edge.
+    fn is_crossed(&self, text: &[Kept], lexicon: &Lexicon) -> bool {
+        let before = self.from.saturating_sub(LONGEST_WORD - 1).max(self.begin)..self.from;
+        let within = (self.to + 1).saturating_sub(LONGEST_WORD).max(self.from + 1)..self.to;
+        before.chain(within).any(|at| self.words(text, lexicon, at).any(|(end, _)| self.crosses(text, lexicon, at, end)))
     }
 
     fn crossing(&self, text: &[Kept], lexicon: &Lexicon) -> Option<Crossing> {

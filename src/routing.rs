@@ -6,7 +6,7 @@
 //! Hits of force ATTEND are not handed over: they are kept in sight and discussed (会商).
 
 use crate::{
-    jurisdiction::Region,
+    jurisdiction::{Region, Standing},
     reach::Circumstances,
     set::Set,
     vocabulary::{BusinessField, Force, Function, Wording},
@@ -88,10 +88,15 @@ fn tell(rule: &Rule, field: BusinessField, region: Region, lists: &Wordlists, to
 }
 
 /// The firm's city. A county right under its province (省直辖县级行政区划) is its own city: the code between only
-/// holds such counties and has no name.
+/// holds such counties and has no name. For a code that is withdrawn or unknown, the nearest place that exists.
 fn city(region: Region, lists: &Wordlists) -> Region {
-    let city = region.city();
-    if lists.divisions().name(city).is_some() { city } else { region }
+    let divisions = lists.divisions();
+    let exists = |place: &Region| divisions.standing(*place) == Standing::Current && divisions.name(*place).is_some();
+    let region = match divisions.standing(region) {
+        Standing::Retired { successor, .. } => successor,
+        _ => region,
+    };
+    std::iter::once(region.city()).chain(region.chain()).find(exists).unwrap_or(region)
 }
 
 fn is_sender(body: BodyId, region: Region) -> bool {

@@ -164,6 +164,14 @@ impl Engine {
         &self.characters
     }
 
+    /// The term that `text` spells, however it is spelled or disguised.
+    #[must_use]
+    pub fn term(&self, text: &str) -> Option<TermId> {
+        let read = Normalized::of(text, &self.characters);
+        let whole = |found: &Found| found.first == 0 && found.last + 1 == read.kept().len();
+        self.matcher.find(&read).into_iter().find(whole).map(|found| found.term)
+    }
+
     /// A firm's name taken apart; none where it cannot be.
     #[must_use]
     pub fn name_parts(&self, name: &str) -> Option<NameParts> {
@@ -199,7 +207,7 @@ impl Engine {
         // a name excludes nothing: 不含金融有限公司 must not pass
         let excluded = if field == Field::Name { Vec::new() } else { self.exclusions.find(text.kept()) };
         let mut judge = Judge { engine: self, text: &text, field, excluded: Sweep::over(excluded) };
-        let first_hit = hits.len();
+        let (first_hit, first_cleared) = (hits.len(), cleared.len());
         for found in ordered(self.matcher.find(&text)) {
             let occurrence = Occurrence { field, span: text.span(found.first, found.last), term: found.term };
             let reason = match judge.reads_otherwise(found) {
@@ -215,6 +223,7 @@ impl Engine {
             };
             cleared.push(Cleared { occurrence, reason });
         }
+        clear_within_licensed(hits, cleared, first_hit, first_cleared);
         nest(&mut hits[first_hit..], first_hit);
     }
 
@@ -286,6 +295,34 @@ fn ordered(mut found: Vec<Found>) -> Vec<Found> {
     found.sort_unstable_by_key(|found| (found.first, std::cmp::Reverse(found.last), found.term));
     found.dedup();
     found
+}
+
+/// A licence for 融资担保 is one for the 融资 in it: hits of one text within a licensed occurrence are cleared with it.
+fn clear_within_licensed(hits: &mut Vec<Hit>, cleared: &mut Vec<Cleared<'_>>, first_hit: usize, first_cleared: usize) {
+    let licensed: Vec<(Span, usize)> = cleared[first_cleared..]
+        .iter()
+        .filter_map(|cleared| match cleared.reason {
+            Reason::Licensed(index) => Some((cleared.occurrence.span, index)),
+            _ => None,
+        })
+        .collect();
+    if licensed.is_empty() {
+        return;
+    }
+    let mut ahead = licensed.iter().peekable();
+    let mut furthest: Option<(Span, usize)> = None;
+    for hit in hits.split_off(first_hit) {
+        let span = hit.occurrence.span;
+        while let Some(begun) = ahead.next_if(|(licensed, _)| licensed.start_byte <= span.start_byte) {
+            if furthest.is_none_or(|(reached, _)| reached.end_byte < begun.0.end_byte) {
+                furthest = Some(*begun);
+            }
+        }
+        match furthest.filter(|(licensed, _)| licensed.covers(&span)) {
+            Some((_, index)) => cleared.push(Cleared { occurrence: hit.occurrence, reason: Reason::Licensed(index) }),
+            None => hits.push(hit),
+        }
+    }
 }
 
 /// Says of each hit of one text, in order, which hit contains it. `offset` is the index of the first.

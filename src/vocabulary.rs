@@ -250,6 +250,8 @@ vocabulary! {
         Pension = "pension", "养老保险";
         /// Advertising words.
         Advertising = "advertising", "广告用语";
+        /// Exchanges for securities, futures and commodities.
+        Exchange = "exchange", "证券、期货、商品交易所";
     }
 }
 

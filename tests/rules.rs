@@ -111,6 +111,16 @@ fn a_licence_exempts_its_own_field_of_business_while_it_is_valid() {
 }
 
 #[test]
+fn a_licence_covers_the_words_within_its_own() {
+    let mut firm = name("某地众诚融资担保有限公司", "330100", "2026-11-01");
+    firm.licences = vec![licence(LicenceKind::Guarantee, None)];
+    assert_eq!(decision(&firm), Decision::Pass); // 融资 and 担保 stand within 融资担保
+    let mut exchange = name("某地证券交易所有限公司", "330100", "2026-11-01");
+    exchange.licences = vec![licence(LicenceKind::SecuritiesFutures, None), licence(LicenceKind::TradingVenue, None)];
+    assert_eq!(decision(&exchange), Decision::Prohibited); // a broker is no exchange
+}
+
+#[test]
 fn an_approval_exempts_the_terms_it_names_from_rules_that_leave_room_for_one() {
     let approved =
         |terms: &[&str]| Licence { terms: terms.iter().map(ToString::to_string).collect(), ..licence(LicenceKind::Approval, None) };

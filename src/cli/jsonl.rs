@@ -11,7 +11,7 @@ use super::IO_FAILED;
 use crate::{
     clock::today,
     screen::Engine,
-    wire::{Bases, json, respond, understand},
+    wire::{Bases, json, respond, understand, v1::ScreenResponse},
 };
 
 /// Longest line that is read; a request within the limits is far shorter.
@@ -41,14 +41,13 @@ fn answer_all(input: &mut impl BufRead, output: &mut impl Write, engine: &Engine
             break;
         }
         let whole = line.ends_with(b"\n") || (line.len() as u64) < LONGEST_LINE;
-        let answer = if whole { answer(&line, engine) } else { Some(Err(format!("longer than {LONGEST_LINE} bytes"))) };
+        let answer = if whole { answer(&line, engine) } else { Err(format!("longer than {LONGEST_LINE} bytes")) };
         if !whole {
             skip_line(input)?;
         }
         match answer {
-            None => continue,
-            Some(Ok(response)) => serde_json::to_writer(&mut *output, &response)?,
-            Some(Err(message)) => {
+            Ok(response) => serde_json::to_writer(&mut *output, &response)?,
+            Err(message) => {
                 bad += 1;
                 serde_json::to_writer(&mut *output, &json!({ "error": message, "line": number }))?;
             }
@@ -59,14 +58,12 @@ fn answer_all(input: &mut impl BufRead, output: &mut impl Write, engine: &Engine
     Ok(bad)
 }
 
-/// The answer to one line; none to an empty one.
-fn answer(line: &[u8], engine: &Engine) -> Option<Result<crate::wire::v1::ScreenResponse, String>> {
-    let text = match std::str::from_utf8(line) {
-        Ok(text) => text.trim_start_matches('\u{FEFF}').trim(),
-        Err(error) => return Some(Err(format!("not UTF-8: {error}"))),
-    };
+/// The answer to one line.
+fn answer(line: &[u8], engine: &Engine) -> Result<ScreenResponse, String> {
+    let text = std::str::from_utf8(line).map_err(|error| format!("not UTF-8: {error}"))?;
+    let text = text.trim_start_matches('\u{FEFF}').trim();
     if text.is_empty() {
-        return None;
+        return Err("an empty line".to_owned());
     }
     let understood = json::request(text).map_err(|error| error.to_string()).and_then(|request| {
         understand(request, engine, today()).map_err(|violations| {
@@ -74,7 +71,7 @@ fn answer(line: &[u8], engine: &Engine) -> Option<Result<crate::wire::v1::Screen
             lines.join("; ")
         })
     });
-    Some(understood.map(|understood| respond(&understood, &engine.screen(&understood.firm), engine, &mut Bases::Inline)))
+    understood.map(|understood| respond(&understood, &engine.screen(&understood.firm), engine, &mut Bases::Inline))
 }
 
 fn skip_line(input: &mut impl BufRead) -> io::Result<()> {

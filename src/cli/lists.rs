@@ -5,12 +5,13 @@ use std::{fs, path::PathBuf, process::ExitCode};
 use anyhow::Context;
 use clap::Subcommand;
 
-use super::{Lists, bad_use};
+use super::{Lists, bad_use, print};
 use crate::{
+    day::{Date, Days},
     embedded,
-    normalize::Normalized,
     screen::Engine,
-    wordlist::instrument::{Instrument, Rule},
+    vocabulary::{EntityKind, Event, Field},
+    wordlist::instrument::{Informee, Instrument, Rule},
 };
 
 #[derive(Debug, Subcommand)]
@@ -48,89 +49,114 @@ impl Command {
                 return Ok(bad_use(&format!("{count} problems\n{problems}")));
             }
         };
-        match self {
+        let lists = engine.lists();
+        let text = match self {
             Self::Check => check(&engine),
-            Self::List => engine.lists().instruments().iter().for_each(|instrument| anstream::println!("{}", line(instrument))),
-            Self::Show { id } => match engine.lists().instruments().iter().find(|instrument| instrument.id == id) {
+            Self::List => lists.instruments().iter().map(|instrument| line(instrument) + "\n").collect(),
+            Self::Show { id } => match lists.instruments().iter().find(|instrument| instrument.id == id) {
                 Some(instrument) => show(&engine, instrument),
                 None => return Ok(bad_use(&format!("no instrument has the id '{id}': see mingcha lists list"))),
             },
-            Self::Find { term } => return Ok(find(&engine, &term)),
-            Self::Export { .. } => {}
-        }
+            Self::Find { term } => match find(&engine, &term) {
+                Some(text) => text,
+                None => return Ok(bad_use(&format!("'{term}' is no term of the lists"))),
+            },
+            Self::Export { dir } => return export(&dir),
+        };
+        print(&text)?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn check(engine: &Engine) {
+fn check(engine: &Engine) -> String {
     let lists = engine.lists();
-    anstream::println!(
-        "{} instruments, {} rules, {} terms, {} canaries: no problem\nlists hash {}",
+    format!(
+        "{} instruments, {} rules, {} terms, {} canaries: no problem\nlists hash {}\n",
         lists.instruments().len(),
         lists.rules().len(),
         lists.terms().len(),
         lists.canaries().len(),
         lists.hash()
-    );
+    )
 }
 
 fn line(instrument: &Instrument) -> String {
-    let days = &instrument.days;
-    let from = days.from.map(|day| day.to_string()).unwrap_or_default();
-    let to = days.to.map_or_else(String::new, |day| day.to_string());
     format!(
-        "{:<18} {} {from:>10}–{to:<10} {:<8} {} {}",
+        "{:<18} {} {} {:<8} {} {}",
         instrument.id,
         instrument.jurisdiction,
+        days(&instrument.days),
         instrument.wording.id(),
         instrument.document_number,
         instrument.title
     )
 }
 
-fn show(engine: &Engine, instrument: &Instrument) {
+fn show(engine: &Engine, instrument: &Instrument) -> String {
     let lists = engine.lists();
-    anstream::println!("{}\n  issuer {}\n  source {}", line(instrument), instrument.issuer, instrument.source);
+    let mut out = format!("{}\n  issuer {}\n  source {}\n", line(instrument), instrument.issuer, instrument.source);
     if let Some(note) = &instrument.note {
-        anstream::println!("  note {note}");
+        out += &format!("  note {note}\n");
     }
     for rule in lists.rules().iter().filter(|rule| lists.instrument_of(rule).id == instrument.id) {
-        anstream::println!("{}", described(rule));
+        out += &described(rule);
         for listed in &rule.listed {
-            anstream::println!("    {}  {} {}", listed.text, listed.field.id(), listed.field.chinese());
+            out += &format!("    {}  {} {}\n", listed.text, listed.field.id(), listed.field.chinese());
         }
     }
+    out
+}
+
+fn days(days: &Days) -> String {
+    let day = |day: Option<Date>| day.map_or_else(String::new, |day| day.to_string());
+    format!("{:>10}–{:<10}", day(days.from), day(days.to))
+}
+
+fn informed(rule: &Rule) -> String {
+    let ids = rule.inform.iter().map(|informee| match informee {
+        Informee::FinancialAuthorities => "financial-authorities (金融管理部门)".to_owned(),
+        Informee::Body(id) => id.to_string(),
+    });
+    ids.collect::<Vec<_>>().join(", ")
 }
 
 fn described(rule: &Rule) -> String {
     let join = |ids: Vec<&str>| ids.join(" ");
     format!(
-        "\n  [{}] {} {} {} ({})\n    where {}; whom {}; events {}{}\n    {}",
+        "\n  [{}] {} {} {} {} ({})\n    where {}; whom {}; events {}{}\n    inform {}\n    {}\n{}",
         rule.id,
         rule.article,
         rule.force.id(),
         rule.force.chinese(),
+        days(&rule.days),
         rule.wording.id(),
-        join(rule.fields.iter().map(crate::vocabulary::Field::id).collect()),
-        join(rule.kinds.iter().map(crate::vocabulary::EntityKind::id).collect()),
-        join(rule.events.iter().map(crate::vocabulary::Event::id).collect()),
+        join(rule.fields.iter().map(Field::id).collect()),
+        join(rule.kinds.iter().map(EntityKind::id).collect()),
+        join(rule.events.iter().map(Event::id).collect()),
         if rule.approval { "; an approval exempts" } else { "" },
-        rule.clause
+        informed(rule),
+        rule.clause,
+        rule.note.as_ref().map_or_else(String::new, |note| format!("    note {note}\n"))
     )
 }
 
-fn find(engine: &Engine, text: &str) -> ExitCode {
+fn find(engine: &Engine, text: &str) -> Option<String> {
     let lists = engine.lists();
-    let read = Normalized::of(text, engine.characters()).text();
-    let Some(term) = lists.terms().iter().find(|term| term.read == read) else {
-        return bad_use(&format!("'{text}' is no term of the lists"));
-    };
-    anstream::println!("{}  {} {}", term.text, term.field.id(), term.field.chinese());
+    let term = lists.term(engine.term(text)?);
+    let mut out = format!("{}  {} {}\n", term.text, term.field.id(), term.field.chinese());
     for rule in term.rules.iter().map(|id| lists.rule(*id)) {
         let instrument = lists.instrument_of(rule);
-        anstream::println!("  {} {} [{}] {} {}", line(instrument), rule.article, rule.id, rule.force.id(), rule.force.chinese());
+        let force = format!("{} {}", rule.force.id(), rule.force.chinese());
+        let place = format!("{} {} {}", instrument.id, rule.id, rule.jurisdiction);
+        out += &format!(
+            "  {place:<40} {} {:<8} {force} {} {}\n",
+            days(&rule.days),
+            rule.wording.id(),
+            instrument.document_number,
+            rule.article
+        );
     }
-    ExitCode::SUCCESS
+    Some(out)
 }
 
 fn export(dir: &std::path::Path) -> anyhow::Result<ExitCode> {
@@ -144,6 +170,6 @@ fn export(dir: &std::path::Path) -> anyhow::Result<ExitCode> {
         }
         fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    anstream::println!("wrote the lists to {}", dir.display());
+    print(&format!("wrote the lists to {}\n", dir.display()))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -6,8 +6,9 @@ mod paint;
 mod screen;
 mod serve;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::Write, path::PathBuf, process::ExitCode};
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 use crate::{embedded, problem::Problems, screen::Engine, wordlist::Files};
@@ -67,6 +68,12 @@ impl Lists {
     fn engine(&self) -> Result<Engine, Problems> {
         Engine::build(&self.files()?)
     }
+}
+
+/// Prints to stdout, in colour on a terminal.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = anstream::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write the answer")
 }
 
 /// Says what is wrong on stderr and gives the exit status for bad use.

@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 
 use crate::{
     screen::Firm,
-    vocabulary::{BusinessField, Decision, Field, Force, Miss, Wording},
+    vocabulary::{BusinessField, Decision, Field, Force, LicenceKind, Miss, Wording},
     wire::{
         member,
         v1::{Basis, Cleared, Disguise, DisguiseKind, Hit, ScreenResponse},
@@ -207,6 +207,11 @@ fn cleared(out: &mut String, cleared: &Cleared) -> std::fmt::Result {
         cleared.end_char
     )?;
     disguise(out, &cleared.disguise)?;
+    if let Some(licence) = &cleared.licence {
+        let kind: LicenceKind = member(licence.kind).unwrap_or(LicenceKind::Approval);
+        let until = if licence.valid_until.is_empty() { String::new() } else { format!(", to {}", licence.valid_until) };
+        writeln!(out, "      {DIM}{} {} {}{until}{DIM:#}", kind.chinese(), visible(&licence.number), visible(&licence.issuer))?;
+    }
     for near in &cleared.near_misses {
         let Some(basis) = &near.basis else { continue };
         let misses: Vec<&str> = near.misses.iter().filter_map(|miss| member::<Miss>(*miss)).map(Miss::chinese).collect();

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Lists, STRONGER, bad_use, jsonl, paint};
+use super::{Lists, STRONGER, bad_use, jsonl, paint, print};
 use crate::{
     clock::today,
     set::Member,
@@ -41,7 +41,9 @@ pub(super) struct Arguments {
     /// Unified social credit code (统一社会信用代码).
     #[arg(long, conflicts_with = "jsonl")]
     uscc: Option<String>,
-    /// A licence: KIND:NUMBER[:LAST-DAY], e.g. payment:Z2001:2027-01-01. May be repeated.
+    /// A licence: KIND:NUMBER[:LAST-DAY], e.g. payment:Z2001:2027-01-01. May be repeated. Kinds: financial, payment,
+    /// securities-futures, insurance, guarantee, pawn, private-fund, microcredit, trading-venue, leasing, factoring,
+    /// credit-reporting, foreign-exchange, financial-holding, local-asset-management, mutual-fund.
     #[arg(long = "licence", value_name = "KIND:NUMBER[:LAST-DAY]", value_parser = licence, conflicts_with = "jsonl")]
     licences: Vec<Licence>,
     /// An approval: NUMBER:TERM[,TERM...]. May be repeated.
@@ -78,9 +80,9 @@ impl Arguments {
         let answer = engine.screen(&understood.firm);
         let response = respond(&understood, &answer, &engine, &mut Bases::Inline);
         if json {
-            anstream::println!("{}", serde_json::to_string_pretty(&response)?);
+            print(&format!("{}\n", serde_json::to_string_pretty(&response)?))?;
         } else {
-            anstream::print!("{}", paint::answer(&understood.firm, &response));
+            print(&paint::answer(&understood.firm, &response))?;
         }
         Ok(if answer.decision > Decision::Attention { ExitCode::from(STRONGER) } else { ExitCode::SUCCESS })
     }

@@ -50,7 +50,11 @@ pub async fn serve(
         .max_encoding_message_size(LARGEST_ANSWER);
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<ScreeningServiceServer<Screening>>().await;
-    let reflection = || tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(DESCRIPTORS);
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
 
     let (stop, stopped) = oneshot::channel::<()>();
     let server = Server::builder()

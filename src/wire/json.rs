@@ -10,6 +10,7 @@ use super::v1;
 /// What is wrong with it, for people.
 pub fn request(text: &str) -> Result<v1::ScreenRequest, serde_json::Error> {
     let mut value: Value = serde_json::from_str(text)?;
+    drop_nulls(&mut value);
     prefix(&mut value, &["entityKind", "entity_kind"], "ENTITY_KIND_");
     prefix(&mut value, &["event"], "EVENT_");
     if let Some(Value::Array(licences)) = value.get_mut("licences") {
@@ -18,6 +19,18 @@ pub fn request(text: &str) -> Result<v1::ScreenRequest, serde_json::Error> {
         }
     }
     serde_json::from_value(value)
+}
+
+/// In the protobuf JSON mapping null is a field's default.
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, field| !field.is_null());
+            fields.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
 }
 
 fn prefix(object: &mut Value, keys: &[&str], prefix: &str) {

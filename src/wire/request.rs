@@ -111,7 +111,8 @@ impl Reader<'_> {
             return Region::NATION;
         }
         let divisions = self.engine.lists().divisions();
-        let Some(region) = Region::parse(text).ok().or_else(|| divisions.resolve(text)) else {
+        let read = Normalized::of(text, self.engine.characters()).text(); // 馬鞍山 is 马鞍山, and not 鞍山
+        let Some(region) = Region::parse(&read).ok().or_else(|| divisions.resolve(&read)) else {
             self.refuse("region", format!("'{text}' is neither a GB/T 2260 code of six digits nor the name of one known place"));
             return Region::NATION;
         };
@@ -161,6 +162,9 @@ impl Reader<'_> {
         if kind.is_none() {
             self.refuse(&format!("{path}.kind"), "a licence has a kind");
         }
+        if message.number.trim().is_empty() {
+            self.warn(path, "LICENCE_INCOMPLETE", "a licence has a number; without one it cannot be looked up");
+        }
         self.length(&format!("{path}.number"), &message.number, LONGEST_SHORT);
         self.length(&format!("{path}.issuer"), &message.issuer, LONGEST_SHORT);
         let from = self.day(&format!("{path}.valid_from"), &message.valid_from);
@@ -192,10 +196,11 @@ impl Reader<'_> {
         let mut read = Vec::with_capacity(terms.len());
         for term in terms.iter().filter(|term| term.len() <= LONGEST_SHORT) {
             let as_read = Normalized::of(term, self.engine.characters()).text();
-            if self.engine.lists().terms().iter().all(|known| known.read != as_read) {
+            let known = self.engine.term(term).map(|id| self.engine.lists().term(id).read.clone());
+            if known.is_none() {
                 self.warn(field, "TERM_UNKNOWN", format!("'{term}' is no term of the lists"));
             }
-            read.push(as_read);
+            read.push(known.unwrap_or(as_read));
         }
         read
     }

@@ -132,7 +132,7 @@ impl Writer<'_> {
         let span = self.span(occurrence.field, occurrence.span);
         let (reason, explanation) = self.reason(cleared);
         let context = match cleared.reason {
-            Reason::WordBoundary(span) | Reason::Excluded(span, _) | Reason::Mention(span, _) => Some(self.span(occurrence.field, span)),
+            Reason::WordBoundary(span) | Reason::Excluded(span, _) | Reason::Mention(span, _) => Some(self.context(occurrence.field, span)),
             Reason::Licensed(_) | Reason::NotApplicable => None,
         };
         let licence = match cleared.reason {
@@ -224,6 +224,14 @@ impl Writer<'_> {
     fn span(&self, field: Field, span: Span) -> v1::Span {
         let text = self.text(field, span).to_owned();
         v1::Span { start_byte: span.start_byte, end_byte: span.end_byte, start_char: span.start_char, end_char: span.end_char, text }
+    }
+
+    /// A span whose text is left out where it is long: a clause of 64 KiB may exclude thousands of occurrences.
+    fn context(&self, field: Field, span: Span) -> v1::Span {
+        const LONGEST: u32 = 1024;
+        let long = span.end_byte - span.start_byte > LONGEST;
+        let shown = if long { Span { end_byte: span.start_byte, ..span } } else { span };
+        v1::Span { end_byte: span.end_byte, ..self.span(field, shown) }
     }
 
     /// What was folded or skipped between the ends of an occurrence; ASCII case is no disguise.
@@ -339,7 +347,7 @@ fn licence(licence: &Licence) -> v1::Licence {
 fn circumstances(circumstances: &Circumstances, engine: &Engine) -> v1::Circumstances {
     v1::Circumstances {
         region: circumstances.region.to_string(),
-        region_name: engine.lists().divisions().full_name(circumstances.region).unwrap_or_default(),
+        region_name: circumstances.region.chain().find_map(|place| engine.lists().divisions().full_name(place)).unwrap_or_default(),
         entity_kind: number(circumstances.kind),
         event: number(circumstances.event),
         date: circumstances.day.to_string(),

@@ -40,7 +40,7 @@ impl<'s> Document<'s> {
             }),
             Err(error) => {
                 let line = error.line_info.map_or_else(|| document.line(error.span), |(line, _)| line + 1);
-                document.report(line, error.kind.to_string());
+                document.report(line, error.to_string());
                 None
             }
         };

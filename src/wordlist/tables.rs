@@ -140,7 +140,8 @@ impl Tables {
             entry.entries("lead", |entry| (entry.line(), lead(entry, divisions, known)))
         });
         problems.extend(found);
-        for (line, lead) in leads.unwrap_or_default() {
+        let Some(leads) = leads else { return };
+        for (line, lead) in leads {
             let Some(lead) = lead else { continue };
             for field in lead.fields.iter() {
                 if self.lead_of.insert((lead.jurisdiction, field), self.leads.len()).is_some() {
@@ -181,7 +182,9 @@ fn check_fields(files: &Files, problems: &mut Vec<Problem>) {
         })
     });
     problems.extend(found);
-    closed(FIELDS, BusinessField::ALL, &ids.unwrap_or_default(), BusinessField::id, problems);
+    if let Some(ids) = ids {
+        closed(FIELDS, BusinessField::ALL, &ids, BusinessField::id, problems);
+    }
 }
 
 /// Reports what a closed table lacks or has twice.
@@ -209,7 +212,7 @@ fn licences(files: &Files, problems: &mut Vec<Problem>) -> FxHashMap<LicenceKind
         })
     });
     problems.extend(found);
-    let rows = rows.unwrap_or_default();
+    let Some(rows) = rows else { return FxHashMap::default() };
     let kinds: Vec<_> = rows.iter().map(|(kind, _)| *kind).collect();
     closed(LICENCES, LicenceKind::ALL, &kinds, LicenceKind::id, problems);
     rows.into_iter().filter_map(|(kind, exempts)| Some((kind?, exempts))).collect()
@@ -224,7 +227,7 @@ fn functions(files: &Files, problems: &mut Vec<Problem>) -> FxHashMap<Function, 
         })
     });
     problems.extend(found);
-    let rows = rows.unwrap_or_default();
+    let Some(rows) = rows else { return FxHashMap::default() };
     let ids: Vec<_> = rows.iter().map(|(id, _)| *id).collect();
     closed(FUNCTIONS, Function::ALL, &ids, Function::id, problems);
     rows.into_iter().filter_map(|(id, names)| Some((id?, names))).collect()
