@@ -85,6 +85,7 @@ impl Characters {
 
     /// What `c` is read as.
     #[must_use]
+    #[inline]
     pub fn read(&self, c: char) -> Reading {
         self.folds.read(c)
     }
@@ -266,10 +267,11 @@ impl Default for Pages {
 }
 
 impl Pages {
+    #[inline]
     fn read(&self, c: char) -> Reading {
-        let code = u32::from(c);
-        let page = usize::from(self.index[(code >> 8) as usize]);
-        match self.pages[page][(code & 0xFF) as usize] {
+        let code = c as usize;
+        let page = self.index.get(code >> 8).map_or(0, |page| usize::from(*page));
+        match self.pages[page][code & 0xFF] {
             0 => Reading::As(c),
             SOFT => Reading::Soft,
             folded => Reading::As(char::from_u32(folded).unwrap_or(c)),

@@ -7,7 +7,7 @@
 use rustc_hash::FxHashMap;
 
 use crate::{
-    characters::closing_bracket,
+    characters::{closing_bracket, is_ideograph},
     normalize::Kept,
     problem::Problem,
     wordlist::{Files, rows::rows},
@@ -230,6 +230,9 @@ impl Brackets {
         let mut partners = vec![NONE; text.len()];
         let mut open = Vec::new();
         for (at, kept) in text.iter().enumerate() {
+            if is_ideograph(kept.read) {
+                continue; // nearly all
+            }
             if closing_bracket(kept.read).is_some() {
                 open.push(at);
             } else if is_closing(kept.read) {

@@ -73,14 +73,13 @@ impl Matcher {
     pub fn occurs(&self, text: &str, characters: &Characters) -> bool {
         let mut state = self.start;
         let mut before = OTHER;
-        let mut chars = text.chars();
-        while let Some(c) = chars.next() {
-            let class = self.classes.of(c);
+        let mut at = 0;
+        while let Some((class, width)) = self.classes.at(text.as_bytes(), at) {
             if class >= FIRST_RARE {
-                match self.rare(class, c, state, before, chars.as_str(), characters) {
+                match self.rare(class, state, before, &text[at..], characters) {
                     Rare::Step(to) => state = to,
-                    Rare::Skip(rest) => {
-                        chars = rest.chars();
+                    Rare::Skip(length) => {
+                        at += length;
                         continue;
                     }
                 }
@@ -92,17 +91,21 @@ impl Matcher {
                 return true;
             }
             before = class;
+            at += width;
         }
         false
     }
 
+    /// What the first character of `text`, of a class that is no step by itself, does.
     #[cold]
-    fn rare<'t>(&self, class: u8, c: char, state: StateID, before: u8, rest: &'t str, characters: &Characters) -> Rare<'t> {
+    fn rare(&self, class: u8, state: StateID, before: u8, text: &str, characters: &Characters) -> Rare {
+        let Some(c) = text.chars().next() else { return Rare::Step(self.start) };
+        let width = c.len_utf8();
         match class {
-            SOFT => Rare::Skip(rest),
+            SOFT => Rare::Skip(width),
             WIDE => Rare::Step(self.step(state, class, c)),
-            _ => match characters.bracketed_reading(c, rest) {
-                Some(length) if self.classes.ideograph[usize::from(before)] => Rare::Skip(&rest[length..]),
+            _ => match characters.bracketed_reading(c, &text[width..]) {
+                Some(length) if self.classes.ideograph[usize::from(before)] => Rare::Skip(width + length),
                 _ => Rare::Step(self.start),
             },
         }
@@ -150,11 +153,11 @@ fn spellings(read: &str, characters: &Characters) -> Vec<String> {
 }
 
 /// What a rare character does.
-enum Rare<'t> {
+enum Rare {
     /// Leads to this state.
     Step(StateID),
-    /// Is skipped; this is what comes after.
-    Skip(&'t str),
+    /// Is skipped, with so many bytes.
+    Skip(usize),
 }
 
 const OTHER: u8 = 0;
@@ -175,7 +178,7 @@ const BASIC_PLANE: usize = 0x1_0000;
 /// The class of every character.
 #[derive(Debug)]
 struct Classes {
-    basic: Box<[u8]>,
+    basic: Box<[u8; BASIC_PLANE]>,
     beyond: FxHashMap<char, u8>,
     wide: FxHashMap<char, [u8; 2]>,
     ideograph: [bool; 256],
@@ -207,7 +210,7 @@ impl Classes {
         for (c, class) in read.iter().filter(|(c, _)| (**c as usize) < BASIC_PLANE) {
             of_read[*c as usize] = *class;
         }
-        let mut classes = Self { basic: vec![OTHER; BASIC_PLANE].into(), beyond: FxHashMap::default(), wide, ideograph };
+        let mut classes = Self { basic: Box::new([OTHER; BASIC_PLANE]), beyond: FxHashMap::default(), wide, ideograph };
         for c in '\0'..=char::MAX {
             let class = match characters.read(c) {
                 Reading::Soft => SOFT,
@@ -233,6 +236,27 @@ impl Classes {
             None => {
                 self.beyond.insert(c, class);
             }
+        }
+    }
+
+    /// The class of the character that begins at byte `at` of a text in UTF-8, and its width in bytes; none at the end.
+    #[inline]
+    fn at(&self, text: &[u8], at: usize) -> Option<(u8, usize)> {
+        let continued = |byte: u8| usize::from(byte & 0x3F);
+        match *text.get(at..)? {
+            // nearly all of a Chinese text
+            [lead @ 0xE0..=0xEF, second, third, ..] => {
+                let code = usize::from(lead & 0x0F) << 12 | continued(second) << 6 | continued(third);
+                Some((self.basic[code & 0xFFFF], 3))
+            }
+            [ascii @ 0..=0x7F, ..] => Some((self.basic[usize::from(ascii)], 1)),
+            [lead @ 0xC0..=0xDF, second, ..] => Some((self.basic[usize::from(lead & 0x1F) << 6 | continued(second)], 2)),
+            [lead, second, third, fourth, ..] => {
+                let code = usize::from(lead & 0x07) << 18 | continued(second) << 12 | continued(third) << 6 | continued(fourth);
+                let c = u32::try_from(code).ok().and_then(char::from_u32);
+                Some((c.map_or(OTHER, |c| self.of(c)), 4))
+            }
+            _ => None,
         }
     }
 

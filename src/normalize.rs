@@ -60,7 +60,8 @@ impl<'t> Normalized<'t> {
         while let Some(c) = chars.next() {
             let mut rest = chars.as_str();
             if let Reading::As(read) = characters.read(c) {
-                let reading = if closing_bracket(read).is_some() { reading_at(&kept, read, rest, characters) } else { None };
+                let bracket = !is_ideograph(read) && closing_bracket(read).is_some();
+                let reading = if bracket { reading_at(&kept, read, rest, characters) } else { None };
                 match reading {
                     Some(length) => {
                         scalar = scalar.saturating_add(count(rest[..length].chars().count()));
