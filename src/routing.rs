@@ -6,6 +6,7 @@
 //! Hits of force ATTEND are not handed over: they are kept in sight and discussed (会商).
 
 use crate::{
+    day::Date,
     jurisdiction::{Region, Standing},
     reach::Circumstances,
     set::Set,
@@ -13,7 +14,7 @@ use crate::{
     wordlist::{
         RuleId, Wordlists,
         instrument::{Informee, Rule},
-        tables::BodyId,
+        tables::{BodyId, Tables},
     },
 };
 
@@ -59,9 +60,20 @@ pub fn inform<'h>(
     }
     told.retain(|(body, ..)| !is_sender(*body, circumstances.region));
     told.sort_unstable();
-    told.chunk_by(|a, b| a.0 == b.0)
+    let one_body = |a: BodyId, b: BodyId| a == b || a.region == b.region && are_one(a, b, circumstances.day, lists.tables());
+    told.chunk_by(|a, b| one_body(a.0, b.0))
         .map(|of_one| Informed { body: of_one[0].0, told: of_one[0].1, fields: of_one.iter().map(|(_, _, field)| *field).collect() })
         .collect()
+}
+
+/// Whether two functions of one place are one body on that day: banking and insurance regulators since 2018.
+fn are_one(a: BodyId, b: BodyId, day: Date, tables: &Tables) -> bool {
+    let generic = |function| tables.function_name(function, day).map(|dated| dated.name.as_str());
+    match (tables.body_name(&a, day), tables.body_name(&b, day)) {
+        (None, None) => generic(a.function).is_some() && generic(a.function) == generic(b.function),
+        (Some(a), Some(b)) => a.name == b.name,
+        _ => false,
+    }
 }
 
 /// Of the rules that are handed over, those of the most local jurisdiction.

@@ -158,6 +158,14 @@ fn the_finance_side_is_told_and_never_the_sender() {
 }
 
 #[test]
+fn a_body_of_two_functions_is_told_once() {
+    let firm = |date| firm(Field::Scope, "P2P；互联网保险", circumstances("330106", date));
+    let regulators = |date| told(&engine().screen(&firm(date))).into_iter().filter(|body| body.starts_with("000000/")).collect::<Vec<_>>();
+    assert_eq!(regulators("2017-01-01"), ["000000/banking-regulator", "000000/insurance-regulator"]); // 银监会, 保监会
+    assert_eq!(regulators("2026-11-01"), ["000000/banking-regulator"]); // 国家金融监督管理总局
+}
+
+#[test]
 fn contained_hits_are_kept_and_say_within() {
     let firm = name("某地众诚互联网保险有限公司", "000000", "2026-11-01");
     let answer = engine().screen(&firm);
