@@ -47,7 +47,7 @@ fn is_doubtful(text: &[Kept], found: Found, lexicon: &Lexicon) -> bool {
 }
 
 /// P2P in "UP2PAY", RWA in "FORWARD": letters or digits stand against those of the term. A term written with a digit
-/// is plain enough to count where only one side is touched: P2P平台, P2P1号, eP2P; not so PtoP in "laptop".
+/// is plain enough to count where only one side is touched: P2P平台, P2P1号, eP2P; not so `PtoP` in "laptop".
 fn inside_a_latin_word(text: &[Kept], found: Found) -> Option<Crossing> {
     /// How much of the run is shown on each side.
     const SHOWN: usize = 16;

@@ -235,10 +235,10 @@ impl Brackets {
             }
             if closing_bracket(kept.read).is_some() {
                 open.push(at);
-            } else if is_closing(kept.read) {
-                if let Some(begin) = open.pop() {
-                    (partners[begin], partners[at]) = (at as u32, begin as u32);
-                }
+            } else if is_closing(kept.read)
+                && let Some(begin) = open.pop()
+            {
+                (partners[begin], partners[at]) = (at as u32, begin as u32);
             }
         }
         let mut insides = vec![NONE; text.len()];

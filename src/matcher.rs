@@ -210,7 +210,9 @@ impl Classes {
         for (c, class) in read.iter().filter(|(c, _)| (**c as usize) < BASIC_PLANE) {
             of_read[*c as usize] = *class;
         }
-        let mut classes = Self { basic: Box::new([OTHER; BASIC_PLANE]), beyond: FxHashMap::default(), wide, ideograph };
+        let plane = vec![OTHER; BASIC_PLANE].into_boxed_slice();
+        let basic = plane.try_into().map_err(|_| "the plane has another size".to_owned())?;
+        let mut classes = Self { basic, beyond: FxHashMap::default(), wide, ideograph };
         for c in '\0'..=char::MAX {
             let class = match characters.read(c) {
                 Reading::Soft => SOFT,

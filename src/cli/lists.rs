@@ -1,6 +1,6 @@
 //! `mingcha lists`.
 
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{fmt::Write, fs, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use clap::Subcommand;
@@ -96,12 +96,12 @@ fn show(engine: &Engine, instrument: &Instrument) -> String {
     let lists = engine.lists();
     let mut out = format!("{}\n  issuer {}\n  source {}\n", line(instrument), instrument.issuer, instrument.source);
     if let Some(note) = &instrument.note {
-        out += &format!("  note {note}\n");
+        let _ = writeln!(out, "  note {note}"); // writing to a String cannot fail
     }
     for rule in lists.rules().iter().filter(|rule| lists.instrument_of(rule).id == instrument.id) {
         out += &described(rule);
         for listed in &rule.listed {
-            out += &format!("    {}  {} {}\n", listed.text, listed.field.id(), listed.field.chinese());
+            let _ = writeln!(out, "    {}  {} {}", listed.text, listed.field.id(), listed.field.chinese());
         }
     }
     out
@@ -148,8 +148,9 @@ fn find(engine: &Engine, text: &str) -> Option<String> {
         let instrument = lists.instrument_of(rule);
         let force = format!("{} {}", rule.force.id(), rule.force.chinese());
         let place = format!("{} {} {}", instrument.id, rule.id, rule.jurisdiction);
-        out += &format!(
-            "  {place:<40} {} {:<8} {force} {} {}\n",
+        let _ = writeln!(
+            out,
+            "  {place:<40} {} {:<8} {force} {} {}",
             days(&rule.days),
             rule.wording.id(),
             instrument.document_number,
