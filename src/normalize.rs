@@ -83,12 +83,6 @@ impl<'t> Normalized<'t> {
         &self.kept
     }
 
-    /// The text it was made from.
-    #[must_use]
-    pub fn original(&self) -> &'t str {
-        self.original
-    }
-
     /// The normalised text as a string.
     #[must_use]
     pub fn text(&self) -> String {

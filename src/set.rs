@@ -6,6 +6,8 @@ use std::marker::PhantomData;
 pub trait Member: Copy + 'static {
     /// Every value there is.
     const ALL: &'static [Self];
+    /// How the wordlists spell it.
+    fn id(self) -> &'static str;
     /// Its place among them.
     fn place(self) -> u32;
 }

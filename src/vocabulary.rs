@@ -35,6 +35,10 @@ macro_rules! vocabulary {
         impl crate::set::Member for $name {
             const ALL: &'static [Self] = Self::ALL;
 
+            fn id(self) -> &'static str {
+                Self::id(self)
+            }
+
             fn place(self) -> u32 {
                 self as u32
             }

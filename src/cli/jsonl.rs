@@ -67,7 +67,7 @@ fn answer(line: &[u8], engine: &Engine) -> Result<ScreenResponse, String> {
     }
     let understood = json::request(text).map_err(|error| error.to_string()).and_then(|request| {
         understand(request, engine, today()).map_err(|violations| {
-            let lines: Vec<String> = violations.iter().map(|violation| format!("{}: {}", violation.field, violation.message)).collect();
+            let lines: Vec<String> = violations.iter().map(ToString::to_string).collect();
             lines.join("; ")
         })
     });

@@ -10,7 +10,7 @@ use crate::{
     set::Member,
     vocabulary::{Decision, EntityKind, Event, LicenceKind},
     wire::{
-        Bases, respond, understand,
+        Bases, number, respond, understand,
         v1::{Licence, ScreenRequest},
     },
 };
@@ -73,7 +73,7 @@ impl Arguments {
         let understood = match understand(self.request(), &engine, today()) {
             Ok(understood) => understood,
             Err(violations) => {
-                let lines: Vec<String> = violations.iter().map(|violation| format!("{}: {}", violation.field, violation.message)).collect();
+                let lines: Vec<String> = violations.iter().map(ToString::to_string).collect();
                 return Ok(bad_use(&lines.join("\n")));
             }
         };
@@ -103,36 +103,11 @@ impl Arguments {
     }
 }
 
-use crate::wire::number;
-
 /// Reads a value as people type it: individual-business for `INDIVIDUAL_BUSINESS`.
-fn value<T: Member + Named>(text: &str) -> Result<T, String> {
+fn value<T: Member>(text: &str) -> Result<T, String> {
     let id = text.to_ascii_uppercase().replace('-', "_");
     let known = || T::ALL.iter().map(|value| value.id().to_ascii_lowercase().replace('_', "-")).collect::<Vec<_>>().join(", ");
     T::ALL.iter().copied().find(|value| value.id() == id).ok_or_else(|| format!("expected one of: {}", known()))
-}
-
-/// A vocabulary's value with its id.
-trait Named {
-    fn id(self) -> &'static str;
-}
-
-impl Named for EntityKind {
-    fn id(self) -> &'static str {
-        Self::id(self)
-    }
-}
-
-impl Named for Event {
-    fn id(self) -> &'static str {
-        Self::id(self)
-    }
-}
-
-impl Named for LicenceKind {
-    fn id(self) -> &'static str {
-        Self::id(self)
-    }
 }
 
 fn licence(text: &str) -> Result<Licence, String> {

@@ -12,7 +12,7 @@ pub(super) fn undecodable(error: &prost::DecodeError) -> Status {
 
 /// A request with fields that cannot be accepted.
 pub(super) fn bad_request(violations: Vec<Violation>) -> Status {
-    let summary = violations.iter().map(|violation| format!("{}: {}", violation.field, violation.message)).collect::<Vec<_>>();
+    let summary: Vec<String> = violations.iter().map(ToString::to_string).collect();
     let message = summary.join("; ");
     let violations: Vec<FieldViolation> =
         violations.into_iter().map(|violation| FieldViolation::new(violation.field, violation.message)).collect();

@@ -1,5 +1,7 @@
 //! From a request message to a firm, or everything that is wrong with it.
 
+use std::fmt;
+
 use crate::{
     day::{self, Date, Days},
     jurisdiction::{Region, Standing},
@@ -26,6 +28,12 @@ pub struct Violation {
     pub field: String,
     /// What is wrong with it, and what would be right.
     pub message: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.message)
+    }
 }
 
 /// A request that can be answered.

@@ -129,11 +129,6 @@ impl Tables {
         region.chain().find_map(|place| self.lead_of.get(&(place, field))).map(|index| &self.leads[*index])
     }
 
-    /// Every body that has names of its own.
-    pub fn bodies(&self) -> impl Iterator<Item = (&BodyId, &[DatedName])> {
-        self.bodies.iter().map(|(id, names)| (id, names.as_slice()))
-    }
-
     fn route(&mut self, files: &Files, divisions: &Divisions, problems: &mut Vec<Problem>) {
         let known = |text: &str| BodyId::parse(text).filter(|id| self.is_known_body(id));
         let (leads, found) = Document::read(ROUTING, files.text(ROUTING, problems), |entry| {
