@@ -1,18 +1,19 @@
 //! Compiles `proto/` with protox (no `protoc` needed): messages and services, their JSON mapping, and the
-//! descriptor set that server reflection answers from.
+//! descriptor set that server reflection and the HTTP edge answer from.
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-use prost::Message;
-
-const PROTOS: [&str; 1] = ["mingcha/v1/screening.proto"];
+const PROTOS: [&str; 4] =
+    ["mingcha/v1/screening.proto", "mingcha/v1/wordlist.proto", "google/rpc/error_details.proto", "google/rpc/status.proto"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
     println!("cargo:rerun-if-changed=wordlists");
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    let descriptors = protox::compile(PROTOS, ["proto"])?;
-    let encoded = descriptors.encode_to_vec();
+    let mut compiler = protox::Compiler::new(["proto"])?;
+    compiler.include_imports(true).include_source_info(true).open_files(PROTOS)?;
+    let encoded = compiler.encode_file_descriptor_set(); // keeps the options that say which HTTP call a method is
+    let descriptors = compiler.file_descriptor_set();
     fs::write(out.join("descriptors.binpb"), &encoded)?;
     tonic_prost_build::configure().codec_path("crate::grpc::StrictCodec").compile_fds(descriptors)?;
     pbjson_build::Builder::new().register_descriptors(&encoded)?.build(&[".mingcha"])?;

@@ -37,7 +37,9 @@ pub mod vocabulary;
 pub mod wire;
 pub mod wordlist;
 
+pub mod auth;
 pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod embedded;
 pub mod grpc;

@@ -46,6 +46,8 @@ macro_rules! vocabulary {
     };
 }
 
+pub(crate) use vocabulary;
+
 vocabulary! {
     /// Which text of a firm a rule speaks of and an occurrence stands in.
     Field {

@@ -99,6 +99,7 @@ impl Arguments {
             uscc: self.uscc.unwrap_or_default(),
             licences: self.licences.into_iter().chain(self.approvals).collect(),
             explain: self.explain,
+            lists_hash: String::new(),
         }
     }
 }

@@ -1,0 +1,72 @@
+//! Who may do what (权限): identities, their roles, their regions. Deny by default.
+
+pub mod permission;
+
+use crate::{jurisdiction::Region, set::Set, vocabulary::vocabulary, wordlist::tables::BodyId};
+
+pub use permission::{Access, access};
+
+vocabulary! {
+    /// What an identity may be.
+    Role {
+        /// A registration bureau: screens, records, revokes (吊销).
+        Registrar = "registrar", "登记机关";
+        /// A finance office: watch list, referrals, determinations.
+        Finance = "finance", "金融办";
+        /// Keeps the lists.
+        Steward = "steward", "词表管理";
+        /// Reads everything, changes nothing.
+        Auditor = "auditor", "审计";
+    }
+}
+
+/// A name in a client's certificate (subject alternative name), matched exactly.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum SubjectName {
+    /// `URI:spiffe://bureau/nanjing`.
+    Uri(String),
+    /// `DNS:screening.example`, without regard to case.
+    Dns(String),
+}
+
+/// SHA-256 of a bearer token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenHash(pub [u8; 32]);
+
+/// Someone who may call, and what for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Its id, in logs and in the journal: 1 to 64 visible ASCII characters.
+    pub id: String,
+    /// The certificate names it goes by.
+    pub names: Vec<SubjectName>,
+    /// The hashes of the tokens it goes by.
+    pub tokens: Vec<TokenHash>,
+    /// What it is.
+    pub roles: Set<Role>,
+    /// Where it may act: in these places and in every place below.
+    pub regions: Vec<Region>,
+    /// The body it acts for.
+    pub body: Option<BodyId>,
+}
+
+impl Identity {
+    /// Whoever calls where no identities are configured: every role, everywhere.
+    #[must_use]
+    pub fn anyone() -> Self {
+        Self {
+            id: "anyone".to_owned(),
+            names: Vec::new(),
+            tokens: Vec::new(),
+            roles: Role::ALL.iter().copied().collect(),
+            regions: vec![Region::NATION],
+            body: None,
+        }
+    }
+
+    /// Whether it may act in `region`.
+    #[must_use]
+    pub fn reaches(&self, region: Region) -> bool {
+        region.chain().any(|place| self.regions.contains(&place))
+    }
+}
