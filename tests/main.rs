@@ -2,9 +2,11 @@
 
 #![allow(clippy::expect_used)] // a test that cannot go on says why
 
+mod certificates;
 mod clients;
 mod command_line;
 mod disguises;
+mod doors;
 mod lists;
 mod oracle;
 mod rules;

@@ -1,10 +1,12 @@
 //! Who may do what (权限): identities, their roles, their regions. Deny by default.
 
 pub mod permission;
+pub mod refusal;
 
 use crate::{jurisdiction::Region, set::Set, vocabulary::vocabulary, wordlist::tables::BodyId};
 
-pub use permission::{Access, access};
+pub use permission::{Access, METHODS, Method, method};
+pub use refusal::{Refusal, Refused};
 
 vocabulary! {
     /// What an identity may be.

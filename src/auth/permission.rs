@@ -4,6 +4,17 @@ use crate::set::Set;
 
 use super::Role;
 
+/// A method of the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Method {
+    /// Its path: `/package.Service/Method`.
+    pub path: &'static str,
+    /// Who may call it.
+    pub access: Access,
+    /// Whether it may go on for as long as the caller listens.
+    pub streams: bool,
+}
+
 /// Who may call a method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -24,29 +35,37 @@ impl Access {
     }
 }
 
-const ALL: Access = Access::Roles(&[Role::Registrar, Role::Finance, Role::Steward, Role::Auditor]);
+const ALL: Access = Access::Roles(Role::ALL);
 const SCREEN: Access = Access::Roles(&[Role::Registrar, Role::Auditor]);
 const STEWARD: Access = Access::Roles(&[Role::Steward]);
 
-/// Every method, by its path, in the order of the documents.
-pub const METHODS: &[(&str, Access)] = &[
-    ("/mingcha.v1.ScreeningService/Screen", SCREEN),
-    ("/mingcha.v1.ScreeningService/BatchScreen", SCREEN),
-    ("/mingcha.v1.WordlistService/ListInstruments", ALL),
-    ("/mingcha.v1.WordlistService/GetInstrument", ALL),
-    ("/mingcha.v1.WordlistService/FindTerm", ALL),
-    ("/mingcha.v1.WordlistService/Validate", STEWARD),
-    ("/mingcha.v1.WordlistService/Preview", STEWARD),
-    ("/mingcha.v1.WordlistService/Reload", STEWARD),
-    ("/grpc.health.v1.Health/Check", Access::Open),
-    ("/grpc.health.v1.Health/List", Access::Open),
-    ("/grpc.health.v1.Health/Watch", Access::Open),
-    ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", ALL),
-    ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", ALL),
+const fn call(path: &'static str, access: Access) -> Method {
+    Method { path, access, streams: false }
+}
+
+const fn stream(path: &'static str, access: Access) -> Method {
+    Method { path, access, streams: true }
+}
+
+/// Every method, in the order of the documents.
+pub const METHODS: &[Method] = &[
+    call("/mingcha.v1.ScreeningService/Screen", SCREEN),
+    call("/mingcha.v1.ScreeningService/BatchScreen", SCREEN),
+    call("/mingcha.v1.WordlistService/ListInstruments", ALL),
+    call("/mingcha.v1.WordlistService/GetInstrument", ALL),
+    call("/mingcha.v1.WordlistService/FindTerm", ALL),
+    call("/mingcha.v1.WordlistService/Validate", STEWARD),
+    call("/mingcha.v1.WordlistService/Preview", STEWARD),
+    call("/mingcha.v1.WordlistService/Reload", STEWARD),
+    call("/grpc.health.v1.Health/Check", Access::Open),
+    call("/grpc.health.v1.Health/List", Access::Open),
+    stream("/grpc.health.v1.Health/Watch", Access::Open),
+    stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", ALL),
+    stream("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", ALL),
 ];
 
-/// Who may call the method with this path; `None` where there is no such method.
+/// The method with this path.
 #[must_use]
-pub fn access(path: &str) -> Option<Access> {
-    METHODS.iter().find(|(method, _)| *method == path).map(|(_, access)| *access)
+pub fn method(path: &str) -> Option<&'static Method> {
+    METHODS.iter().find(|method| method.path == path)
 }

@@ -67,6 +67,8 @@ pub struct Limits {
     pub connections: usize,
     /// Most calls at a time; more are refused at once with `RESOURCE_EXHAUSTED`.
     pub concurrency: usize,
+    /// Most streams that go on at a time, such as watching one's health.
+    pub subscriptions: usize,
     /// How long a call may take where the client names no deadline.
     pub deadline: Duration,
     /// The longest deadline a client can ask for.
@@ -146,6 +148,7 @@ impl Default for Limits {
             streams: 256,
             connections: 4096,
             concurrency: 64,
+            subscriptions: 256,
             deadline: Duration::from_secs(30),
             longest_deadline: Duration::from_secs(600),
             silence: Duration::from_secs(10),

@@ -1,17 +1,29 @@
 //! From what went wrong to a gRPC status: the only table.
 
-use tonic::Status;
+use std::{collections::HashMap, time::Duration};
+
+use http::HeaderMap;
+use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
-use crate::wire::Violation;
+use crate::{
+    auth::{Access, Identity, Refusal, Refused, method},
+    jurisdiction::Region,
+    wire::Violation,
+};
+
+/// The domain of every reason in an `ErrorInfo`.
+const DOMAIN: &str = "mingcha";
+/// When a call that found no place should come again.
+const COME_AGAIN: Duration = Duration::from_millis(250);
 
 /// A message that is no protobuf message of its type.
-pub(super) fn undecodable(error: &prost::DecodeError) -> Status {
+pub(crate) fn undecodable(error: &prost::DecodeError) -> Status {
     bad_request(vec![Violation { field: String::new(), message: error.to_string() }])
 }
 
 /// A request with fields that cannot be accepted.
-pub(super) fn bad_request(violations: Vec<Violation>) -> Status {
+pub(crate) fn bad_request(violations: Vec<Violation>) -> Status {
     let summary: Vec<String> = violations.iter().map(ToString::to_string).collect();
     let message = summary.join("; ");
     let violations: Vec<FieldViolation> =
@@ -22,6 +34,74 @@ pub(super) fn bad_request(violations: Vec<Violation>) -> Status {
 }
 
 /// A worker that died: a bug in the engine, said as what it is.
-pub(super) fn worker_died() -> Status {
+pub(crate) fn worker_died() -> Status {
     Status::internal("the worker that screened this batch failed")
+}
+
+/// A caller that may not call this method.
+pub(crate) fn refused(refusal: Refusal, path: &str, identity: Option<&Identity>) -> Status {
+    let mut metadata = HashMap::from([("method".to_owned(), path.chars().take(200).collect())]);
+    if let Some(identity) = identity {
+        metadata.insert("identity".to_owned(), identity.id.clone());
+    }
+    if let (Refusal::RoleMissing, Some(Access::Roles(roles))) = (refusal, method(path).map(|method| method.access)) {
+        metadata.insert("roles".to_owned(), roles.iter().map(|role| role.id()).collect::<Vec<_>>().join(" "));
+    }
+    refusal_status(refusal, "", metadata)
+}
+
+/// A caller that may not act in this place.
+pub(crate) fn region_outside(identity: &Identity, region: Region, field: &str) -> Status {
+    let regions: Vec<String> = identity.regions.iter().map(ToString::to_string).collect();
+    let metadata = HashMap::from([
+        ("identity".to_owned(), identity.id.clone()),
+        ("region".to_owned(), region.to_string()),
+        ("regions".to_owned(), regions.join(" ")),
+        ("field".to_owned(), field.to_owned()),
+    ]);
+    refusal_status(Refusal::RegionOutside, &format!("{field}: {region}: "), metadata)
+}
+
+fn refusal_status(refusal: Refusal, before: &str, metadata: HashMap<String, String>) -> Status {
+    let code = match refusal.refused() {
+        Refused::Unknown => Code::Unauthenticated,
+        Refused::Unpermitted => Code::PermissionDenied,
+        Refused::Absent => Code::Unimplemented,
+    };
+    let details = ErrorDetails::with_error_info(refusal.reason(), DOMAIN, metadata);
+    Status::with_error_details(code, format!("{before}{}", refusal.message()), details)
+}
+
+/// No place for a call: it should come again.
+pub(crate) fn overloaded() -> Status {
+    let mut details = ErrorDetails::with_retry_info(Some(COME_AGAIN));
+    details.set_error_info("OVERLOADED", DOMAIN, HashMap::new());
+    Status::with_error_details(Code::ResourceExhausted, "too many calls at a time: come again", details)
+}
+
+/// A call that took longer than it had.
+pub(crate) fn too_late() -> Status {
+    Status::deadline_exceeded("the deadline has passed; the work was stopped")
+}
+
+/// A deadline that cannot be read.
+pub(crate) fn bad_deadline(why: &str) -> Status {
+    Status::invalid_argument(format!("grpc-timeout: {why}"))
+}
+
+/// A handler that was reached without an identity: a mistake in how the service was put together, so nothing is done.
+pub(crate) fn no_identity() -> Status {
+    Status::internal("the caller was not identified")
+}
+
+/// A handler that panicked: a bug, said as what it is.
+pub(crate) fn handler_died() -> Status {
+    Status::internal("the call failed by a mistake in the service")
+}
+
+/// A status as the trailers of a body that has begun.
+pub(crate) fn trailers(status: &Status) -> HeaderMap {
+    let mut trailers = HeaderMap::new();
+    let _ = status.add_header(&mut trailers); // fails on a message that is no header; ours are
+    trailers
 }

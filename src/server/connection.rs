@@ -1,0 +1,263 @@
+//! Connections (连接): accepted up to a limit, encrypted where certificates are configured, closed where they stay
+//! silent or do not read, and ended in order.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    pin::pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{Router, body::Body};
+use http::Request;
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto::Builder,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt;
+
+use super::tls::{Certificates, names};
+use crate::{auth::SubjectName, config::Limits};
+
+/// How often a connection looks whether its client takes the answers.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long a silent client has to close its connection when asked to.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
+/// Who is at the other end of a connection. In the extensions of every request.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// Its address.
+    pub address: SocketAddr,
+    /// Whether the connection is encrypted.
+    pub encrypted: bool,
+    /// The names in its certificate.
+    pub names: Arc<[SubjectName]>,
+    unsent: Arc<Unsent>,
+}
+
+impl Peer {
+    /// Says that an answer is to be sent by then; dropped when it is.
+    pub(super) fn expect_sent(&self, by: Instant) -> Expected {
+        let mut answers = self.unsent.lock();
+        let id = answers.last_key_value().map_or(0, |(id, _)| id + 1);
+        answers.insert(id, by);
+        Expected { unsent: Arc::clone(&self.unsent), id }
+    }
+}
+
+/// The answers of a connection that are not sent yet, and when each must be.
+#[derive(Debug, Default)]
+struct Unsent(Mutex<BTreeMap<u64, Instant>>);
+
+impl Unsent {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner) // every change is whole
+    }
+
+    fn overdue(&self) -> bool {
+        let now = Instant::now();
+        self.lock().values().any(|by| *by + LOOK < now)
+    }
+}
+
+/// An answer that is to be sent.
+#[derive(Debug)]
+pub(super) struct Expected {
+    unsent: Arc<Unsent>,
+    id: u64,
+}
+
+impl Drop for Expected {
+    fn drop(&mut self) {
+        self.unsent.lock().remove(&self.id);
+    }
+}
+
+/// Why a connection ended that its client did not end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closed {
+    /// There were too many.
+    Full,
+    /// It made no request.
+    Silent,
+    /// Its TLS handshake failed.
+    Handshake,
+    /// It did not take an answer until the deadline.
+    Unread,
+    /// It was cut off when the grace had passed.
+    CutOff,
+}
+
+impl Closed {
+    /// In metrics and logs.
+    #[must_use]
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Silent => "silent",
+            Self::Handshake => "handshake",
+            Self::Unread => "unread",
+            Self::CutOff => "cut_off",
+        }
+    }
+}
+
+/// What a listener serves, and how.
+pub struct Listening {
+    /// What answers.
+    pub router: Router,
+    /// Limits of connections.
+    pub limits: Limits,
+    /// Certificates; plain text where there are none.
+    pub tls: Option<Arc<Certificates>>,
+    /// How long calls have to finish once the connection is asked to end.
+    pub grace: Duration,
+    /// Hears why a connection was closed.
+    pub closed: Box<dyn Fn(Closed) + Send + Sync>,
+}
+
+/// Accepts connections until `stop`; then gives every call in flight the grace to finish. Says whether all did.
+pub async fn listen(listener: TcpListener, listening: Listening, stop: CancellationToken) -> bool {
+    let listening = Arc::new(listening);
+    let places = Arc::new(Semaphore::new(listening.limits.connections));
+    let connections = TaskTracker::new();
+    let cut_off = Arc::new(AtomicBool::new(false));
+    while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
+        let Ok((tcp, address)) = accepted else {
+            sleep(Duration::from_millis(50)).await; // out of descriptors: let some connections end
+            continue;
+        };
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            (listening.closed)(Closed::Full);
+            continue;
+        };
+        let connection = Connection { listening: Arc::clone(&listening), stop: stop.clone(), _place: place };
+        let cut_off = Arc::clone(&cut_off);
+        connections.spawn(async move {
+            if let Err(closed) = connection.serve(tcp, address).await {
+                (connection.listening.closed)(closed);
+                cut_off.fetch_or(closed == Closed::CutOff, Ordering::Relaxed);
+            }
+        });
+    }
+    drop(listener); // nothing more is accepted while the calls in flight finish
+    connections.close();
+    connections.wait().await;
+    !cut_off.load(Ordering::Relaxed)
+}
+
+struct Connection {
+    listening: Arc<Listening>,
+    stop: CancellationToken,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    async fn serve(&self, tcp: TcpStream, address: SocketAddr) -> Result<(), Closed> {
+        let _ = tcp.set_nodelay(true); // a refusal costs latency, nothing else
+        let mut peer = Peer { address, encrypted: false, names: Arc::from([]), unsent: Arc::default() };
+        let Some(certificates) = &self.listening.tls else {
+            return self.speak(tcp, peer, None).await;
+        };
+        let renewal = certificates.renewal();
+        let handshake = certificates.acceptor().accept(tcp);
+        let stream = match timeout(self.listening.limits.silence, handshake).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(_)) => return Err(Closed::Handshake),
+            Err(_) => return Err(Closed::Silent),
+        };
+        peer.encrypted = true;
+        peer.names = names(stream.get_ref().1).into();
+        self.speak(stream, peer, Some(renewal)).await
+    }
+
+    /// HTTP/1 or HTTP/2, whichever the client speaks, until it ends or must.
+    async fn speak<S>(&self, stream: S, peer: Peer, renewal: Option<watch::Receiver<()>>) -> Result<(), Closed>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let heard = Arc::new(AtomicBool::new(false));
+        let unsent = Arc::clone(&peer.unsent);
+        let service = service_fn(|mut request: Request<Incoming>| {
+            heard.store(true, Ordering::Relaxed);
+            request.extensions_mut().insert(peer.clone());
+            self.listening.router.clone().oneshot(request.map(Body::new))
+        });
+        let builder = http(&self.listening.limits);
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        let mut silence = pin!(sleep(self.listening.limits.silence));
+        let mut renewed = pin!(renewed(renewal));
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut leave_by: Option<(Instant, Closed)> = None;
+        loop {
+            let leaving = leave_by.is_some();
+            let asked = tokio::select! {
+                _ = connection.as_mut() => return Ok(()), // how a client ends it is the client's affair
+                () = self.stop.cancelled(), if !leaving => (self.listening.grace, Closed::CutOff),
+                () = renewed.as_mut(), if !leaving => (self.listening.grace, Closed::CutOff),
+                () = silence.as_mut(), if !leaving && !heard.load(Ordering::Relaxed) => {
+                    if heard.load(Ordering::Relaxed) {
+                        continue;
+                    }
+                    (LAST_WORD, Closed::Silent)
+                }
+                () = past(leave_by) => return Err(leave_by.map_or(Closed::CutOff, |(_, why)| why)),
+                _ = look.tick() => {
+                    if unsent.overdue() {
+                        return Err(Closed::Unread);
+                    }
+                    continue;
+                }
+            };
+            leave_by = Some((Instant::now() + asked.0, asked.1));
+            connection.as_mut().graceful_shutdown();
+        }
+    }
+}
+
+/// Ends when the certificates have been renewed.
+async fn renewed(renewal: Option<watch::Receiver<()>>) {
+    if let Some(mut renewal) = renewal
+        && renewal.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
+}
+
+/// Ends at the time, if there is one.
+async fn past(time: Option<(Instant, Closed)>) {
+    match time {
+        Some((time, _)) => sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Limits of the protocols.
+fn http(limits: &Limits) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.silence).max_buf_size(limits.header_bytes as usize);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(limits.keepalive)
+        .keep_alive_timeout(limits.keepalive_timeout)
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(limits.header_bytes)
+        .adaptive_window(true);
+    builder
+}
