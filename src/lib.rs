@@ -43,4 +43,5 @@ pub mod clock;
 pub mod config;
 pub mod embedded;
 pub mod grpc;
+pub mod library;
 pub mod server;

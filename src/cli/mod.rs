@@ -41,6 +41,8 @@ const STRONGER: u8 = 1;
 const BAD_USE: u8 = 2;
 /// Exit status where reading or writing failed.
 const IO_FAILED: u8 = 3;
+/// Exit status of a service that stopped before every call in flight had finished.
+const CUT_OFF: u8 = 4;
 
 impl Cli {
     /// Does what was asked for.

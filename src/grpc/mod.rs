@@ -1,81 +1,56 @@
-//! The gRPC edge: thin, without policy. `mingcha.v1.ScreeningService`, `grpc.health.v1`, server reflection.
+//! The gRPC edge (接口): thin, without policy. `mingcha.v1`, `grpc.health.v1`, server reflection.
 
 mod codec;
+mod desk;
 mod screening;
 pub(crate) mod status;
+mod wordlist;
 
-use std::{future::Future, sync::Arc, time::Duration};
-
-use tokio::{net::TcpListener, sync::oneshot, time::timeout};
-use tokio_stream::wrappers::TcpListenerStream;
-use tonic::transport::Server;
+use tonic::service::Routes;
+use tonic_health::{ServingStatus, server::HealthReporter};
 
 pub use codec::StrictCodec;
+pub use desk::Desk;
 pub use screening::{MOST_IN_A_BATCH, Screening};
+pub use wordlist::Wordlist;
 
 use crate::{
-    screen::Engine,
-    wire::{DESCRIPTORS, v1::screening_service_server::ScreeningServiceServer},
+    config::Limits,
+    wire::{
+        DESCRIPTORS,
+        v1::{screening_service_server::ScreeningServiceServer, wordlist_service_server::WordlistServiceServer},
+    },
 };
 
-/// Largest request, in bytes.
-pub const LARGEST_REQUEST: usize = 8 << 20;
-/// Largest answer, in bytes: clients must allow as much to receive whole batches.
-pub const LARGEST_ANSWER: usize = 32 << 20;
-
-/// What keeps the service from running.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// The transport failed.
-    #[error("the gRPC transport failed: {0}")]
-    Transport(#[from] tonic::transport::Error),
-    /// The descriptor set inside the binary cannot be read.
-    #[error("server reflection cannot start: {0}")]
-    Reflection(#[from] tonic_reflection::server::Error),
-}
-
-/// Serves on `listener` until `shutdown` ends; then takes no more calls, and gives those in flight, and streams
-/// that never end by themselves, at most `grace` to finish.
+/// Every service, and the word by which its health is said.
 ///
 /// # Errors
-/// [`ServeError`] where the service cannot start or its transport fails.
-pub async fn serve(
-    listener: TcpListener,
-    engine: Arc<Engine>,
-    shutdown: impl Future<Output = ()> + Send,
-    grace: Duration,
-) -> Result<(), ServeError> {
-    let screening = ScreeningServiceServer::new(Screening::new(engine))
-        .max_decoding_message_size(LARGEST_REQUEST)
-        .max_encoding_message_size(LARGEST_ANSWER);
+/// Where the descriptor set inside the binary cannot be read.
+pub async fn routes(desk: &Desk, limits: &Limits) -> Result<(Routes, HealthReporter), tonic_reflection::server::Error> {
+    let screening = ScreeningServiceServer::new(Screening::new(desk.clone()))
+        .max_decoding_message_size(limits.request_bytes)
+        .max_encoding_message_size(limits.answer_bytes);
+    let wordlist = WordlistServiceServer::new(Wordlist::new(desk.clone()))
+        .max_decoding_message_size(limits.request_bytes)
+        .max_encoding_message_size(limits.answer_bytes);
     let (health, health_service) = tonic_health::server::health_reporter();
-    health.set_serving::<ScreeningServiceServer<Screening>>().await;
+    say(&health, ServingStatus::Serving).await;
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-
-    let (stop, stopped) = oneshot::channel::<()>();
-    let server = Server::builder()
-        .tcp_nodelay(true)
-        .add_service(screening)
+    let routes = Routes::new(screening)
+        .add_service(wordlist)
         .add_service(health_service)
         .add_service(reflection().build_v1()?)
-        .add_service(reflection().build_v1alpha()?)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async {
-            let _ = stopped.await; // a dropped sender means stop as well
-        });
-    tokio::pin!(server);
-    tokio::select! {
-        ended = &mut server => return Ok(ended?),
-        () = shutdown => {}
-    }
-    health.set_not_serving::<ScreeningServiceServer<Screening>>().await;
-    health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
-    let _ = stop.send(());
-    match timeout(grace, server).await {
-        Ok(ended) => Ok(ended?),
-        Err(_) => Ok(()),
+        .add_service(reflection().build_v1alpha()?);
+    Ok((routes, health))
+}
+
+/// Says how the service is, as a whole and each part of it.
+pub async fn say(health: &HealthReporter, status: ServingStatus) {
+    for service in ["", "mingcha.v1.ScreeningService", "mingcha.v1.WordlistService"] {
+        health.set_service_status(service, status).await;
     }
 }

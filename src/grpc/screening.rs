@@ -4,11 +4,16 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
-use super::status;
+use super::{
+    desk::{Desk, caller, confine},
+    status,
+};
 use crate::{
+    auth::Identity,
     clock::today,
     day::Date,
-    screen::Engine,
+    library::Version,
+    server::workers::Cancelled,
     wire::{
         Bases, Violation, respond, understand,
         v1::{BatchScreenRequest, BatchScreenResponse, ScreenRequest, ScreenResponse, screening_service_server::ScreeningService},
@@ -19,58 +24,120 @@ use crate::{
 pub const MOST_IN_A_BATCH: usize = 1000;
 /// Most violations that are reported of one batch.
 const MOST_VIOLATIONS: usize = 50;
+/// Longest texts, in bytes, that are screened on the thread that talks to the client: they take some microseconds,
+/// less than handing them to another thread would.
+const SHORT: usize = 8 << 10;
 
-/// Answers screening calls from one engine.
+/// Answers screening calls.
 #[derive(Debug)]
 pub struct Screening {
-    engine: Arc<Engine>,
+    desk: Desk,
 }
 
 impl Screening {
-    /// A service that answers from `engine`.
+    /// A service that answers from the lists of `desk`.
     #[must_use]
-    pub fn new(engine: Arc<Engine>) -> Self {
-        Self { engine }
+    pub fn new(desk: Desk) -> Self {
+        Self { desk }
     }
 }
 
 #[tonic::async_trait]
 impl ScreeningService for Screening {
     async fn screen(&self, request: Request<ScreenRequest>) -> Result<Response<ScreenResponse>, Status> {
-        // some microseconds of work: cheaper done here than handed to another thread
-        let understood = understand(request.into_inner(), &self.engine, today()).map_err(status::bad_request)?;
-        let answer = self.engine.screen(&understood.firm);
-        Ok(Response::new(respond(&understood, &answer, &self.engine, &mut Bases::Inline)))
+        let identity = caller(&request)?;
+        let request = request.into_inner();
+        let version = self.desk.version(&request.lists_hash, "lists_hash").await?;
+        let short = request.name.len() + request.scope.len() + request.advertisement.len() <= SHORT;
+        if short {
+            return one(request, &version, &identity, today(), &mut Bases::Inline, &str::to_owned).map(Response::new).map_err(Into::into);
+        }
+        let answer = move |_: &Cancelled| one(request, &version, &identity, today(), &mut Bases::Inline, &str::to_owned);
+        self.desk.work(answer).await?.map(Response::new).map_err(Into::into)
     }
 
     async fn batch_screen(&self, request: Request<BatchScreenRequest>) -> Result<Response<BatchScreenResponse>, Status> {
-        let engine = Arc::clone(&self.engine);
-        let requests = request.into_inner().requests;
-        let screened = tokio::task::spawn_blocking(move || batch(requests, &engine, today())).await;
-        screened.map_err(|_| status::worker_died())?.map(Response::new).map_err(status::bad_request)
+        let identity = caller(&request)?;
+        let BatchScreenRequest { requests, lists_hash } = request.into_inner();
+        let version = self.desk.version(&lists_hash, "lists_hash").await?;
+        let answers = move |cancelled: &Cancelled| batch(requests, &lists_hash, &version, &identity, cancelled);
+        self.desk.work(answers).await?.map(Response::new)
     }
 }
 
-fn batch(requests: Vec<ScreenRequest>, engine: &Engine, today: Date) -> Result<BatchScreenResponse, Vec<Violation>> {
-    if requests.len() > MOST_IN_A_BATCH {
-        let message = format!("{} requests; at most {MOST_IN_A_BATCH}", requests.len());
-        return Err(vec![Violation { field: "requests".to_owned(), message }]);
+/// Why one firm is not screened.
+enum Refused {
+    Violations(Vec<Violation>),
+    Outside(Status),
+}
+
+impl From<Refused> for Status {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Violations(violations) => status::bad_request(violations),
+            Refused::Outside(status) => status,
+        }
     }
+}
+
+/// Screens one firm; `path` says where a field of its request stands in the call.
+fn one(
+    request: ScreenRequest,
+    version: &Arc<Version>,
+    identity: &Identity,
+    today: Date,
+    bases: &mut Bases,
+    path: &dyn Fn(&str) -> String,
+) -> Result<ScreenResponse, Refused> {
+    let engine = version.engine();
+    let understood = understand(request, engine, today).map_err(Refused::Violations)?;
+    confine(identity, understood.firm.circumstances.region, &path("region")).map_err(Refused::Outside)?;
+    let answer = engine.screen(&understood.firm);
+    Ok(respond(&understood, &answer, engine, bases))
+}
+
+fn batch(
+    requests: Vec<ScreenRequest>,
+    lists_hash: &str,
+    version: &Arc<Version>,
+    identity: &Identity,
+    cancelled: &Cancelled,
+) -> Result<BatchScreenResponse, Status> {
+    too_many("requests", requests.len())?;
+    let today = today();
     let mut bases = Bases::shared();
     let mut responses = Vec::with_capacity(requests.len());
     let mut violations = Vec::new();
     for (index, request) in requests.into_iter().enumerate() {
-        match understand(request, engine, today) {
-            Ok(understood) => responses.push(respond(&understood, &engine.screen(&understood.firm), engine, &mut bases)),
-            Err(more) => violations.extend(more.into_iter().map(|violation| in_batch(index, violation))),
+        if cancelled.is_cancelled() {
+            return Err(status::too_late());
+        }
+        let path = |field: &str| format!("requests[{index}].{field}");
+        if !request.lists_hash.is_empty() && request.lists_hash != lists_hash {
+            let message = "in a batch it is empty or that of the batch".to_owned();
+            violations.push(Violation { field: path("lists_hash"), message });
+        }
+        match one(request, version, identity, today, &mut bases, &path) {
+            Ok(response) => responses.push(response),
+            Err(Refused::Outside(status)) => return Err(status),
+            Err(Refused::Violations(more)) => violations.extend(more.into_iter().map(|violation| violation.within(&path))),
         }
         if violations.len() > MOST_VIOLATIONS {
             break;
         }
     }
-    if violations.is_empty() { Ok(BatchScreenResponse { responses, bases: bases.into_shared() }) } else { Err(violations) }
+    if violations.is_empty() {
+        Ok(BatchScreenResponse { responses, bases: bases.into_shared() })
+    } else {
+        Err(status::bad_request(violations))
+    }
 }
 
-fn in_batch(index: usize, violation: Violation) -> Violation {
-    Violation { field: format!("requests[{index}].{}", violation.field), message: violation.message }
+/// Refuses a list of firms that is too long.
+pub(super) fn too_many(field: &str, count: usize) -> Result<(), Status> {
+    if count <= MOST_IN_A_BATCH {
+        return Ok(());
+    }
+    let message = format!("{count} firms; at most {MOST_IN_A_BATCH}");
+    Err(status::bad_request(vec![Violation { field: field.to_owned(), message }]))
 }

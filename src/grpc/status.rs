@@ -4,11 +4,13 @@ use std::{collections::HashMap, time::Duration};
 
 use http::HeaderMap;
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+use tonic_types::{ErrorDetails, FieldViolation, PreconditionViolation, StatusExt};
 
 use crate::{
     auth::{Access, Identity, Refusal, Refused, method},
     jurisdiction::Region,
+    library::{ReloadError, versions::VersionError},
+    problem::{Problem, Problems},
     wire::Violation,
 };
 
@@ -16,6 +18,11 @@ use crate::{
 const DOMAIN: &str = "mingcha";
 /// When a call that found no place should come again.
 const COME_AGAIN: Duration = Duration::from_millis(250);
+
+/// Longest message, in characters: a status travels in a header.
+const MESSAGE: usize = 400;
+/// Most room for the problems of lists, in bytes, for the same reason.
+const PROBLEMS: usize = 4 << 10;
 
 /// A message that is no protobuf message of its type.
 pub(crate) fn undecodable(error: &prost::DecodeError) -> Status {
@@ -29,8 +36,54 @@ pub(crate) fn bad_request(violations: Vec<Violation>) -> Status {
     let violations: Vec<FieldViolation> =
         violations.into_iter().map(|violation| FieldViolation::new(violation.field, violation.message)).collect();
     // the status travels in a header: the details name every field, the message is kept short
-    let short: String = message.chars().take(400).collect();
+    let short: String = message.chars().take(MESSAGE).collect();
     Status::with_error_details(tonic::Code::InvalidArgument, short, ErrorDetails::with_bad_request(violations))
+}
+
+/// A version of the lists that is not to be had.
+pub(crate) fn no_version(error: &VersionError, field: &str) -> Status {
+    if let VersionError::NoHash(_) = error {
+        return bad_request(vec![Violation { field: field.to_owned(), message: error.to_string() }]);
+    }
+    let message: String = error.to_string().chars().take(MESSAGE).collect();
+    let details = ErrorDetails::with_precondition_failure_violation("LISTS_HASH", field, message.clone());
+    Status::with_error_details(Code::FailedPrecondition, message, details)
+}
+
+/// Lists that cannot be used: every problem, as far as a header holds them.
+pub(crate) fn bad_lists(problems: &Problems) -> Status {
+    let all = problems.list();
+    let mut room = PROBLEMS;
+    let fit = all.iter().take_while(|problem| {
+        let size = problem.file.len() + problem.message.len() + 64;
+        room = room.saturating_sub(size);
+        room > 0
+    });
+    let shown: Vec<PreconditionViolation> = fit.map(problem).collect();
+    let left_out = all.len() - shown.len();
+    let more = if left_out == 0 { String::new() } else { format!("; {left_out} of them are not shown here: see `mingcha lists check`") };
+    let message = format!("the lists have {} problems{more}", all.len());
+    Status::with_error_details(Code::FailedPrecondition, message, ErrorDetails::with_precondition_failure(shown))
+}
+
+fn problem(problem: &Problem) -> PreconditionViolation {
+    let message: String = problem.message.chars().take(MESSAGE).collect();
+    PreconditionViolation::new("WORDLIST", format!("{}:{}", problem.file, problem.line), message)
+}
+
+/// Lists that were not renewed.
+pub(crate) fn not_reloaded(error: &ReloadError) -> Status {
+    match error {
+        ReloadError::Problems(problems) => bad_lists(problems),
+        ReloadError::NoFolder => Status::failed_precondition(error.to_string()),
+        ReloadError::Keep(_) => Status::unavailable(error.to_string()),
+    }
+}
+
+/// Something that is not there.
+pub(crate) fn not_found(what: &str, name: &str) -> Status {
+    let shown: String = name.chars().take(80).collect();
+    Status::not_found(format!("there is no {what} '{}'", shown.escape_debug()))
 }
 
 /// A worker that died: a bug in the engine, said as what it is.

@@ -4,10 +4,11 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::sleep};
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{
@@ -17,6 +18,7 @@ use tokio_rustls::{
         server::{WebPkiClientVerifier, danger::ClientCertVerifier},
     },
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{auth::SubjectName, config::Tls};
 
@@ -128,6 +130,20 @@ impl Certificates {
     /// Hears of the next renewal.
     pub(super) fn renewal(&self) -> watch::Receiver<()> {
         self.renewed.subscribe()
+    }
+}
+
+/// Reads the certificates again every so often, until `stop`. Says what changed; what is bad is said once, not every time.
+pub async fn watch(certificates: Arc<Certificates>, every: Duration, stop: CancellationToken, report: impl Fn(Result<bool, TlsError>)) {
+    let mut said = String::new();
+    while stop.run_until_cancelled(sleep(every)).await.is_some() {
+        let reloading = Arc::clone(&certificates);
+        let Ok(renewed) = tokio::task::spawn_blocking(move || reloading.reload()).await else { return };
+        let problem = renewed.as_ref().err().map(ToString::to_string).unwrap_or_default();
+        if problem.is_empty() || problem != said {
+            report(renewed);
+        }
+        said = problem;
     }
 }
 

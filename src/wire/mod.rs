@@ -3,11 +3,13 @@
 pub mod json;
 mod request;
 mod response;
+mod wordlist;
 
 use crate::set::Member;
 
 pub use request::{Understood, Violation, understand};
 pub use response::{Bases, respond};
+pub use wordlist::{Draft, InstrumentFilter, draft, instrument_filter, instrument_in_full, instruments, problems, term};
 
 /// Messages generated from `proto/mingcha/v1`, with their JSON mapping.
 #[allow(missing_docs, clippy::pedantic, clippy::unwrap_used, clippy::expect_used, unreachable_pub)]

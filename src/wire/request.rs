@@ -36,6 +36,14 @@ impl fmt::Display for Violation {
     }
 }
 
+impl Violation {
+    /// The same, of a field inside a larger message.
+    #[must_use]
+    pub fn within(self, path: &dyn Fn(&str) -> String) -> Self {
+        Self { field: path(&self.field), message: self.message }
+    }
+}
+
 /// A request that can be answered.
 #[derive(Debug, Clone)]
 pub struct Understood {
@@ -58,7 +66,7 @@ pub fn understand(request: v1::ScreenRequest, engine: &Engine, today: Date) -> R
     reader.length("advertisement", &request.advertisement, LONGEST_TEXT);
     reader.uscc(&request.uscc);
     let circumstances = Circumstances {
-        region: reader.region(&request.region),
+        region: reader.region("region", &request.region),
         kind: reader.choice("entity_kind", request.entity_kind, EntityKind::Enterprise),
         event: reader.choice("event", request.event, Event::Establish),
         day: reader.day("date", &request.date).unwrap_or(today),
@@ -69,6 +77,19 @@ pub fn understand(request: v1::ScreenRequest, engine: &Engine, today: Date) -> R
     }
     let firm = Firm { name: request.name, scope: request.scope, advertisement: request.advertisement, circumstances, licences };
     Ok(Understood { firm, warnings: reader.warnings, explain: request.explain })
+}
+
+/// The place that a field names.
+pub(super) fn place_in(field: &str, text: &str, engine: &Engine) -> Result<Region, Vec<Violation>> {
+    let mut reader = Reader { engine, violations: Vec::new(), warnings: Vec::new() };
+    let region = reader.region(field, text);
+    if reader.violations.is_empty() { Ok(region) } else { Err(reader.violations) }
+}
+
+/// The day that a field names, if it names one.
+pub(super) fn day_in(field: &str, text: &str) -> Result<Option<Date>, Vec<Violation>> {
+    let refused = |error: day::DayError| vec![Violation { field: field.to_owned(), message: error.to_string() }];
+    if text.is_empty() { Ok(None) } else { day::parse(text).map(Some).map_err(refused) }
 }
 
 struct Reader<'e> {
@@ -113,28 +134,28 @@ impl Reader<'_> {
         }
     }
 
-    fn region(&mut self, text: &str) -> Region {
+    fn region(&mut self, field: &str, text: &str) -> Region {
         let text = text.trim();
-        if text.is_empty() || !self.length("region", text, LONGEST_SHORT) {
+        if text.is_empty() || !self.length(field, text, LONGEST_SHORT) {
             return Region::NATION;
         }
         let divisions = self.engine.lists().divisions();
         let read = Normalized::of(text, self.engine.characters()).text(); // 馬鞍山 is 马鞍山, and not 鞍山
         let Some(region) = Region::parse(&read).ok().or_else(|| divisions.resolve(&read)) else {
-            self.refuse("region", format!("'{text}' is neither a GB/T 2260 code of six digits nor the name of one known place"));
+            self.refuse(field, format!("'{text}' is neither a GB/T 2260 code of six digits nor the name of one known place"));
             return Region::NATION;
         };
         match divisions.standing(region) {
             Standing::Current => {}
             Standing::Retired { successor, name } => {
                 let message = format!("{region} {name} was withdrawn; its successor is {successor}");
-                self.warn("region", "REGION_RETIRED", message);
+                self.warn(field, "REGION_RETIRED", message);
             }
             Standing::UnknownUnder(known) => {
                 let name = divisions.full_name(known).unwrap_or_default();
-                self.warn("region", "REGION_UNKNOWN", format!("{region} is not a known division; judged as under {known} {name}"));
+                self.warn(field, "REGION_UNKNOWN", format!("{region} is not a known division; judged as under {known} {name}"));
             }
-            Standing::Unknown => self.refuse("region", format!("'{text}': no province has this code")),
+            Standing::Unknown => self.refuse(field, format!("'{text}': no province has this code")),
         }
         region
     }
@@ -151,10 +172,10 @@ impl Reader<'_> {
     }
 
     fn day(&mut self, field: &str, text: &str) -> Option<Date> {
-        if text.is_empty() {
-            return None;
-        }
-        day::parse(text).map_err(|error| self.refuse(field, error.to_string())).ok()
+        day_in(field, text).unwrap_or_else(|violations| {
+            self.violations.extend(violations);
+            None
+        })
     }
 
     fn licences(&mut self, messages: &[v1::Licence], day: Date) -> Vec<Licence> {

@@ -306,7 +306,7 @@ fn numbers<T: Member>(values: impl Iterator<Item = T>) -> Vec<i32> {
 
 /// A rule with its instrument, as a basis.
 #[must_use]
-fn basis(id: RuleId, engine: &Engine) -> v1::Basis {
+pub(super) fn basis(id: RuleId, engine: &Engine) -> v1::Basis {
     let lists = engine.lists();
     let rule = lists.rule(id);
     let instrument = lists.instrument_of(rule);
@@ -329,7 +329,7 @@ fn basis(id: RuleId, engine: &Engine) -> v1::Basis {
     }
 }
 
-fn written(day: Option<Date>) -> String {
+pub(super) fn written(day: Option<Date>) -> String {
     day.map(|day| day.to_string()).unwrap_or_default()
 }
 

@@ -48,6 +48,15 @@ impl Files {
         ""
     }
 
+    /// These files with others laid over them, and some taken away.
+    #[must_use]
+    pub fn overlaid(&self, files: impl IntoIterator<Item = (String, String)>, removed: &[String]) -> Self {
+        let mut over = self.clone();
+        over.0.retain(|path, _| !removed.contains(path));
+        over.0.extend(files.into_iter().filter(|(path, _)| decides(path)));
+        over
+    }
+
     /// Every file, by path.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(path, text)| (path.as_str(), text.as_str()))

@@ -1,0 +1,48 @@
+//! What every handler needs (柜台): the lists, the workers, and who calls.
+
+use std::sync::Arc;
+
+use tonic::{Request, Status};
+
+use super::status;
+use crate::{
+    auth::Identity,
+    jurisdiction::Region,
+    library::{Library, Version},
+    server::workers::{Cancelled, Workers},
+};
+
+/// See the module. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Desk {
+    /// The lists.
+    pub library: Arc<Library>,
+    /// Who does the long work.
+    pub workers: Workers,
+}
+
+impl Desk {
+    /// The version of the lists that a request asks for, by its field `field`.
+    pub(super) async fn version(&self, hash: &str, field: &str) -> Result<Arc<Version>, Status> {
+        if let Some(version) = self.library.at_hand(hash) {
+            return Ok(version);
+        }
+        let (library, hash) = (Arc::clone(&self.library), hash.to_owned());
+        self.work(move |_| library.version(&hash)).await?.map_err(|error| status::no_version(&error, field))
+    }
+
+    /// Has long work done by a worker.
+    pub(super) async fn work<T: Send + 'static>(&self, work: impl FnOnce(&Cancelled) -> T + Send + 'static) -> Result<T, Status> {
+        self.workers.run(work).await.map_err(|_| status::worker_died())
+    }
+}
+
+/// Who calls: the layer that admits callers says so.
+pub(super) fn caller<T>(request: &Request<T>) -> Result<Arc<Identity>, Status> {
+    request.extensions().get::<Arc<Identity>>().cloned().ok_or_else(status::no_identity)
+}
+
+/// Whether the caller may act in a place that a request names in `field`.
+pub(super) fn confine(identity: &Identity, region: Region, field: &str) -> Result<(), Status> {
+    if identity.reaches(region) { Ok(()) } else { Err(status::region_outside(identity, region, field)) }
+}
