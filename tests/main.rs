@@ -5,9 +5,12 @@
 mod clients;
 mod command_line;
 mod disguises;
+mod edge;
+mod json_over_http;
 mod lists;
 mod oracle;
 mod rules;
 mod server;
 mod support;
 mod tables;
+mod transcoding;

@@ -2,7 +2,7 @@
 
 mod codec;
 mod screening;
-mod status;
+pub(crate) mod status;
 
 use std::{future::Future, sync::Arc, time::Duration};
 

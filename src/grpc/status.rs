@@ -11,7 +11,7 @@ pub(super) fn undecodable(error: &prost::DecodeError) -> Status {
 }
 
 /// A request with fields that cannot be accepted.
-pub(super) fn bad_request(violations: Vec<Violation>) -> Status {
+pub(crate) fn bad_request(violations: Vec<Violation>) -> Status {
     let summary: Vec<String> = violations.iter().map(ToString::to_string).collect();
     let message = summary.join("; ");
     let violations: Vec<FieldViolation> =
