@@ -8,6 +8,7 @@ mod disguises;
 mod edge;
 mod json_over_http;
 mod lists;
+mod openapi;
 mod oracle;
 mod rules;
 mod server;

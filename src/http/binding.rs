@@ -35,6 +35,8 @@ pub(super) struct Binding {
     pub(super) method: MethodDescriptor,
     /// `/package.Service/Method`.
     pub(super) path: PathAndQuery,
+    /// Its place among the bindings of its method: 0 for the first.
+    pub(super) place: usize,
 }
 
 /// What of a request its body holds.
@@ -113,14 +115,14 @@ fn read(method: &MethodDescriptor, bindings: &mut Vec<Binding>) -> Result<(), St
     }
     let value = options.get_extension(&extension);
     let rule = value.as_message().ok_or("it is no message")?;
-    bindings.push(binding(method, rule)?);
-    for more in list(rule, "additional_bindings") {
-        bindings.push(binding(method, &more)?);
+    bindings.push(binding(method, rule, 0)?);
+    for (place, more) in list(rule, "additional_bindings").iter().enumerate() {
+        bindings.push(binding(method, more, place + 1)?);
     }
     Ok(())
 }
 
-fn binding(method: &MethodDescriptor, rule: &DynamicMessage) -> Result<Binding, String> {
+fn binding(method: &MethodDescriptor, rule: &DynamicMessage, place: usize) -> Result<Binding, String> {
     let (verb, path) = pattern(rule)?;
     let template = Template::parse(&path).ok_or_else(|| format!("'{path}' is no path template"))?;
     if !text(rule, "response_body").is_empty() {
@@ -135,7 +137,7 @@ fn binding(method: &MethodDescriptor, rule: &DynamicMessage) -> Result<Binding, 
     let body = body(&method.input(), &text(rule, "body"))?;
     let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
     let path = path.parse().map_err(|_| "its name is no path")?;
-    Ok(Binding { verb, template, body, method: method.clone(), path })
+    Ok(Binding { verb, template, body, method: method.clone(), path, place })
 }
 
 fn body(input: &MessageDescriptor, name: &str) -> Result<Body, String> {

@@ -35,7 +35,7 @@ use crate::{
 pub use answer::no_such_path;
 pub use binding::ContractError;
 
-/// Where the OpenAPI document is served.
+/// Where the `OpenAPI` document is served.
 pub const OPENAPI_PATH: &str = "/v1/openapi.json";
 /// A text beyond this is read or written on a thread that may block: it takes some hundred microseconds.
 const LARGE: usize = 32 << 10;
@@ -113,6 +113,7 @@ impl Edge {
 
     /// The message that a call would send, or how it is refused; `None` where the contract has no such call. The part of
     /// the edge that reads what callers write, without its sockets.
+    #[must_use]
     pub fn read(&self, verb: &Method, path: &str, query: &str, content_type: &str, body: &[u8]) -> Option<Result<Vec<u8>, Status>> {
         let Found::Binding(binding, path) = self.contract.table.find(verb, path) else { return None };
         let asked = Asked { path, query: query.to_owned(), content_type: Some(content_type.to_owned()) };

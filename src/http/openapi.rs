@@ -1,4 +1,4 @@
-//! The OpenAPI document (接口文档), from the descriptors: what the edge takes and gives, with the contract's comments.
+//! The `OpenAPI` document (接口文档), from the descriptors: what the edge takes and gives, with the contract's comments.
 
 mod comments;
 mod schema;
@@ -7,8 +7,10 @@ use prost_reflect::{DescriptorPool, FieldDescriptor, MessageDescriptor};
 use serde_json::{Map, Value, json};
 
 use self::{comments::Comments, schema::Schemas};
-use super::binding::{Binding, Body, LONGEST_PATH, Table, inside, resolve};
+use super::binding::{Binding, Body, Table, inside, resolve};
 
+/// How deep in messages the query parameters are listed; those deeper still are taken.
+const DEPTH: usize = 3;
 /// Name of the schema that errors have.
 const STATUS: &str = "google.rpc.Status";
 
@@ -68,7 +70,7 @@ fn operation(binding: &Binding, comments: &Comments, schemas: &mut Schemas<'_>) 
         answer = json!({ "type": "object", "properties": { "result": answer, "error": reference(STATUS) } });
     }
     let mut operation = json!({
-        "operationId": format!("{}_{}", service.name(), method.name()),
+        "operationId": operation_id(binding),
         "tags": [service.name()],
         "summary": about.split_inclusive(". ").next().unwrap_or_default().trim(),
         "description": about,
@@ -85,6 +87,12 @@ fn operation(binding: &Binding, comments: &Comments, schemas: &mut Schemas<'_>) 
     };
     operation["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": body } } });
     operation
+}
+
+/// `ScreeningService_Screen`; a method's additional bindings have their place behind it.
+fn operation_id(binding: &Binding) -> String {
+    let name = format!("{}_{}", binding.method.parent_service().name(), binding.method.name());
+    if binding.place == 0 { name } else { format!("{name}_{}", binding.place) }
 }
 
 /// The parameters in the path, then those in the query.
@@ -118,7 +126,7 @@ fn leaves(message: &MessageDescriptor, before: &str, depth: usize, found: &mut V
     for field in message.fields() {
         let path = format!("{before}{}", field.json_name());
         match inside(&field) {
-            Some(message) if depth < LONGEST_PATH.min(3) => leaves(&message, &format!("{path}."), depth + 1, found),
+            Some(message) if depth < DEPTH => leaves(&message, &format!("{path}."), depth + 1, found),
             None if schema::in_a_query(&field) => found.push((path, field)),
             _ => {}
         }

@@ -1,7 +1,7 @@
 //! From an HTTP request (请求) to the bytes of its message, or everything that is wrong with it. Pure: it reads what it
 //! is given, and nothing that a caller sends makes it panic.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::collections::HashMap;
 
 use prost::Message;
 use prost_reflect::{DeserializeOptions, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor};
@@ -124,13 +124,13 @@ pub(super) fn too_large(limit: usize) -> Status {
 }
 
 /// The parameters of a query; one that is no text is a violation, where a lenient reader would put U+FFFD.
-fn parameters(query: &str) -> Result<Vec<(Cow<'_, str>, Cow<'_, str>)>, Violation> {
+fn parameters(query: &str) -> Result<form_urlencoded::Parse<'_>, Violation> {
     for part in query.split(['&', '=']) {
         if percent_encoding::percent_decode_str(part).decode_utf8().is_err() {
             return Err(Violation { field: String::new(), message: format!("'{part}' in the query is not UTF-8") });
         }
     }
-    Ok(form_urlencoded::parse(query.as_bytes()).collect())
+    Ok(form_urlencoded::parse(query.as_bytes()))
 }
 
 /// Whether the path or the body holds the field that a parameter names.

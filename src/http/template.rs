@@ -77,7 +77,7 @@ impl Template {
         }
     }
 
-    /// As OpenAPI writes it: `/v1/instruments/{id}`.
+    /// As `OpenAPI` writes it: `/v1/instruments/{id}`.
     pub(super) fn plain(&self) -> String {
         let mut path = String::new();
         for (at, segment) in self.segments.iter().enumerate() {
