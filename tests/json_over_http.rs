@@ -66,7 +66,7 @@ pub(crate) fn router() -> Router {
     let engine = ENGINE.get_or_init(|| Arc::new(Engine::build(&embedded::files()).unwrap_or_else(|problems| panic!("{problems}"))));
     let screening = ScreeningServiceServer::new(Screening::new(Arc::clone(engine))).max_decoding_message_size(8 << 20);
     let grpc = Routes::new(screening).add_service(WordlistServiceServer::new(Asked)).prepare().into_axum_router();
-    routes(grpc).expect("routes")
+    grpc.clone().merge(routes(grpc).expect("routes"))
 }
 
 fn served() -> &'static Served {
@@ -147,6 +147,17 @@ fn a_bad_field_is_named() {
     assert_eq!(batch.violations(), ["requests[1].licences[0].kind: unrecognized enum value 'BOAT'"]);
     let batch = served().post("/v1/screen:batch", r#"{"requests":[{"name":"x"},{}]}"#);
     assert_eq!(batch.violations(), ["requests[1].name: a firm's name is needed"]);
+}
+
+#[test]
+fn what_a_caller_wrote_is_not_sent_back_at_length() {
+    let long = "长".repeat(100_000);
+    for body in [format!(r#"{{"name":"x","event":"{long}"}}"#), format!(r#"{{"{long}":1}}"#)] {
+        let answer = served().post("/v1/screen", &body);
+        assert!(answer.violations()[0].contains('长') && answer.text.len() < 4096, "{} bytes", answer.text.len());
+    }
+    let answer = served().get(&format!("/v1/instruments?{}", "x&".repeat(4000)));
+    assert_eq!(answer.violations().len(), 50);
 }
 
 #[test]

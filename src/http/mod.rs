@@ -28,8 +28,8 @@ use self::{
     request::Asked,
 };
 use crate::{
-    grpc::{LARGEST_ANSWER, LARGEST_REQUEST, status::bad_request},
-    wire::{Violation, descriptors},
+    grpc::{LARGEST_ANSWER, LARGEST_REQUEST},
+    wire::descriptors,
 };
 
 pub use answer::no_such_path;
@@ -145,7 +145,7 @@ impl Edge {
         match contract.table.find(request.method(), request.uri().path()) {
             Found::Binding(binding, path) => self.call(grpc, binding, path, request).await,
             Found::Verbs(verbs) => answer::wrong_verb(&verbs),
-            Found::NoText => answer::error(&contract.pool, &refuse("the path is not UTF-8")),
+            Found::NoText => answer::error(&contract.pool, &request::refuse("", "the path is not UTF-8")),
             Found::Nothing if request.uri().path() != OPENAPI_PATH => no_such_path(request.uri().path()),
             Found::Nothing if request.method() != Method::GET => answer::wrong_verb(&[Method::GET]),
             Found::Nothing => answer::answer(StatusCode::OK, answer::JSON, MetadataMap::new(), Body::from(contract.openapi.clone())),
@@ -192,7 +192,7 @@ async fn collect(body: Body, limit: usize) -> Result<Bytes, Status> {
     match Limited::new(body, limit).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(request::too_large(limit)),
-        Err(error) => Err(refuse(&format!("the body cannot be read: {error}"))),
+        Err(error) => Err(request::refuse("", &format!("the body cannot be read: {error}"))),
     }
 }
 
@@ -220,8 +220,4 @@ async fn aside<T: Send + 'static>(size: usize, work: impl FnOnce() -> Result<T, 
         return work();
     }
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Status::internal("the worker that mapped this JSON failed")))
-}
-
-fn refuse(message: &str) -> Status {
-    bad_request(vec![Violation { field: String::new(), message: message.to_owned() }])
 }

@@ -24,6 +24,11 @@ pub(super) const NOT_JSON: &str = "CONTENT_TYPE_NOT_JSON";
 /// The domain of these reasons.
 pub(super) const DOMAIN: &str = "mingcha.http";
 
+/// Longest text of a violation, in characters: callers' own words stand in it.
+const LONGEST_SAID: usize = 300;
+/// Most violations that are told.
+const MOST_VIOLATIONS: usize = 50;
+
 /// What a request says besides its body.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Asked {
@@ -45,10 +50,10 @@ pub(super) fn message(binding: &Binding, asked: &Asked, body: &[u8]) -> Result<V
     let mut violations = Vec::new();
     for (name, value) in &asked.path {
         if let Err(message) = lay(&mut tree, &input, name, value, true) {
-            violations.push(Violation { field: name.clone(), message });
+            violations.push(violation(name, &message));
         }
     }
-    for (name, value) in parameters(&asked.query).map_err(|violation| bad_request(vec![violation]))? {
+    for (name, value) in parameters(&asked.query)? {
         let laid = if matches!(binding.body, Body::Whole) {
             Err("unknown parameter: all fields are in the body".to_owned())
         } else if taken(binding, &input, &name) {
@@ -57,10 +62,11 @@ pub(super) fn message(binding: &Binding, asked: &Asked, body: &[u8]) -> Result<V
             lay(&mut tree, &input, &name, &value, false)
         };
         if let Err(message) = laid {
-            violations.push(Violation { field: name.into_owned(), message });
+            violations.push(violation(&name, &message));
         }
     }
     if !violations.is_empty() {
+        violations.truncate(MOST_VIOLATIONS);
         return Err(bad_request(violations));
     }
     let mut tree = Value::Object(tree);
@@ -75,8 +81,7 @@ fn read(input: &MessageDescriptor, tree: Value) -> Result<DynamicMessage, Status
     let deserializer = serde_path_to_error::Deserializer::new(tree, &mut track);
     DynamicMessage::deserialize_with_options(input.clone(), deserializer, &options).map_err(|error| {
         let field = track.path().to_string();
-        let field = if field == "." { String::new() } else { field };
-        bad_request(vec![Violation { field, message: error.to_string() }])
+        refuse(if field == "." { "" } else { &field }, &error.to_string())
     })
 }
 
@@ -90,15 +95,14 @@ fn of_body(binding: &Binding, asked: &Asked, body: &[u8]) -> Result<Map<String, 
     if !is_json(asked.content_type.as_deref()) {
         return Err(not_json());
     }
-    let refuse = |message: String| bad_request(vec![Violation { field: String::new(), message }]);
     if body.is_empty() {
-        return Err(refuse("the body is empty; a request without fields is {}".to_owned()));
+        return Err(refuse("", "the body is empty; a request without fields is {}"));
     }
-    let value: Value = serde_json::from_slice(body).map_err(|error| refuse(format!("the body is no JSON: {error}")))?;
+    let value: Value = serde_json::from_slice(body).map_err(|error| refuse("", &format!("the body is no JSON: {error}")))?;
     match (field, value) {
         (Some(field), value) => Ok(Map::from_iter([(field.json_name().to_owned(), value)])),
         (None, Value::Object(fields)) => Ok(fields),
-        (None, _) => Err(refuse("the body is no JSON object".to_owned())),
+        (None, _) => Err(refuse("", "the body is no JSON object")),
     }
 }
 
@@ -110,6 +114,16 @@ fn is_json(content_type: Option<&str>) -> bool {
         Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8"),
         _ => true,
     })
+}
+
+/// A request with one thing wrong.
+pub(super) fn refuse(field: &str, message: &str) -> Status {
+    bad_request(vec![violation(field, message)])
+}
+
+fn violation(field: &str, message: &str) -> Violation {
+    let short = |text: &str| text.chars().take(LONGEST_SAID).collect();
+    Violation { field: short(field), message: short(message) }
 }
 
 fn not_json() -> Status {
@@ -124,10 +138,10 @@ pub(super) fn too_large(limit: usize) -> Status {
 }
 
 /// The parameters of a query; one that is no text is a violation, where a lenient reader would put U+FFFD.
-fn parameters(query: &str) -> Result<form_urlencoded::Parse<'_>, Violation> {
+fn parameters(query: &str) -> Result<form_urlencoded::Parse<'_>, Status> {
     for part in query.split(['&', '=']) {
         if percent_encoding::percent_decode_str(part).decode_utf8().is_err() {
-            return Err(Violation { field: String::new(), message: format!("'{part}' in the query is not UTF-8") });
+            return Err(refuse("", &format!("'{part}' in the query is not UTF-8")));
         }
     }
     Ok(form_urlencoded::parse(query.as_bytes()))
