@@ -27,8 +27,6 @@ pub(super) fn document(pool: &DescriptorPool, table: &Table) -> Value {
         let about = comments.at(&service.parent_file(), service.path());
         tags.insert(service.name().to_owned(), json!({ "name": service.name(), "description": about }));
     }
-    let mut components = schemas.into_map();
-    components.insert(STATUS.to_owned(), status());
     json!({
         "openapi": "3.1.1",
         "info": {
@@ -41,16 +39,23 @@ pub(super) fn document(pool: &DescriptorPool, table: &Table) -> Value {
         "security": [{ "bearer": [] }, { "mutualTLS": [] }, {}],
         "tags": tags.into_iter().map(|(_, tag)| tag).collect::<Value>(),
         "paths": paths,
-        "components": {
-            "schemas": components,
-            "responses": { "Error": {
-                "description": "What went wrong.",
-                "content": { "application/json": { "schema": reference(STATUS) } },
-            } },
-            "securitySchemes": {
-                "bearer": { "type": "http", "scheme": "bearer", "description": "A token; over TLS only." },
-                "mutualTLS": { "type": "mutualTLS", "description": "A client certificate that names an identity." },
-            },
+        "components": components(schemas),
+    })
+}
+
+/// What operations refer to.
+fn components(schemas: Schemas<'_>) -> Value {
+    let mut schemas = schemas.into_map();
+    schemas.insert(STATUS.to_owned(), status());
+    json!({
+        "schemas": schemas,
+        "responses": { "Error": {
+            "description": "What went wrong.",
+            "content": { "application/json": { "schema": reference(STATUS) } },
+        } },
+        "securitySchemes": {
+            "bearer": { "type": "http", "scheme": "bearer", "description": "A token; over TLS only." },
+            "mutualTLS": { "type": "mutualTLS", "description": "A client certificate that names an identity." },
         },
     })
 }

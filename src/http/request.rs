@@ -54,14 +54,7 @@ pub(super) fn message(binding: &Binding, asked: &Asked, body: &[u8]) -> Result<V
         }
     }
     for (name, value) in parameters(&asked.query)? {
-        let laid = if matches!(binding.body, Body::Whole) {
-            Err("unknown parameter: all fields are in the body".to_owned())
-        } else if taken(binding, &input, &name) {
-            Err("unknown parameter: this field is in the path or the body".to_owned())
-        } else {
-            lay(&mut tree, &input, &name, &value, false)
-        };
-        if let Err(message) = laid {
+        if let Err(message) = unclaimed(binding, &name).and_then(|()| lay(&mut tree, &input, &name, &value, false)) {
             violations.push(violation(&name, &message));
         }
     }
@@ -147,12 +140,20 @@ fn parameters(query: &str) -> Result<form_urlencoded::Parse<'_>, Status> {
     Ok(form_urlencoded::parse(query.as_bytes()))
 }
 
-/// Whether the path or the body holds the field that a parameter names.
-fn taken(binding: &Binding, input: &MessageDescriptor, name: &str) -> bool {
-    let Some(fields) = resolve(input, name) else { return false };
-    let same = |path: &str| resolve(input, path).is_some_and(|other| other == fields);
-    let in_body = matches!(&binding.body, Body::Field(field) if fields.first() == Some(field));
-    in_body || binding.template.variables().any(same)
+/// Whether the field that a parameter names is left for parameters: not in the path, nor in the body.
+fn unclaimed(binding: &Binding, name: &str) -> Result<(), String> {
+    let input = binding.method.input();
+    let Some(fields) = resolve(&input, name) else { return Err("unknown parameter".to_owned()) };
+    let in_body = match &binding.body {
+        Body::None => false,
+        Body::Whole => true,
+        Body::Field(field) => fields.first() == Some(field),
+    };
+    if in_body {
+        return Err("unknown parameter: this field is in the body".to_owned());
+    }
+    let in_path = binding.template.variables().any(|path| resolve(&input, path).is_some_and(|other| other == fields));
+    if in_path { Err("unknown parameter: this field is in the path".to_owned()) } else { Ok(()) }
 }
 
 /// Lays a text at a field path into the JSON of a message.
