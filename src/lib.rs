@@ -11,7 +11,7 @@
 //! 6. [`routing`]: who must be told.
 //! 7. [`screen`]: the spine that calls them, and the answer.
 //!
-//! All of these are pure: no clock, no files, no network, no globals. The edges are [`grpc`] and [`cli`]; they
+//! All of these are pure: no clock, no files, no network, no globals. The edges are [`grpc`], [`http`] and [`cli`]; they
 //! meet the core in [`wire`], the only module that maps protobuf to domain types and back.
 //!
 //! [`Engine::build`]: screen::Engine::build
@@ -43,5 +43,6 @@ pub mod clock;
 pub mod config;
 pub mod embedded;
 pub mod grpc;
+pub mod http;
 pub mod library;
 pub mod server;

@@ -18,22 +18,27 @@ fn node() {
     check("node_modules/installed", &["node", "check.mjs"]);
 }
 
-/// Runs a client's command line and the server's address behind it, in `tests/clients`.
+/// Runs a client's command line against a server of its own.
 fn check(installed: &str, command: &[&str]) {
+    let server = Server::start(&[]);
+    run(installed, command, &server.address);
+
+    assert_eq!(server.stop().code(), Some(0), "exit status after SIGTERM");
+}
+
+/// Runs a client's command line and a server's address behind it, in `tests/clients`.
+pub(crate) fn run(installed: &str, command: &[&str], address: &str) {
     let folder = folder();
     assert!(folder.join(installed).exists(), "the client is not installed: please run tests/clients/install");
-    let server = Server::start(&[]);
     let output = Command::new(program(&folder, command[0]))
         .args(&command[1..])
-        .arg(&server.address)
+        .arg(address)
         .current_dir(&folder)
         .output()
         .unwrap_or_else(|error| panic!("{}: {error}; please run tests/clients/install", command[0]));
     let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
     println!("{said}");
     assert!(output.status.success(), "{} says:\n{said}", command.join(" "));
-
-    assert_eq!(server.stop().code(), Some(0), "exit status after SIGTERM");
 }
 
 fn folder() -> PathBuf {

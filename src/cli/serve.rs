@@ -21,7 +21,7 @@ use crate::{
         Listening,
         caller::Callers,
         listen,
-        stack::layered,
+        stack::{doors, layered},
         tls::{self, Certificates},
         workers::Workers,
     },
@@ -77,8 +77,9 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     if let (Some(certificates), Some(tls)) = (&certificates, &config.tls) {
         tokio::spawn(tls::watch(Arc::clone(certificates), tls.watch, stop.clone(), say_renewed));
     }
+    let grpc = layered(routes.into_axum_router(), &config.limits, Arc::new(Callers::new(config.auth)));
     let listening = Listening {
-        router: layered(routes.into_axum_router(), &config.limits, Arc::new(Callers::new(config.auth))),
+        router: doors(grpc, &config.limits, &config.http)?,
         limits: config.limits,
         tls: certificates.clone(),
         grace: config.grace,

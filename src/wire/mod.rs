@@ -5,6 +5,10 @@ mod request;
 mod response;
 mod wordlist;
 
+use std::sync::LazyLock;
+
+use prost_reflect::{DescriptorError, DescriptorPool};
+
 use crate::set::Member;
 
 pub use request::{Understood, Violation, understand};
@@ -18,8 +22,17 @@ pub mod v1 {
     include!(concat!(env!("OUT_DIR"), "/mingcha.v1.serde.rs"));
 }
 
-/// The encoded descriptor set of `proto/`, for server reflection.
+/// The encoded descriptor set of `proto/`, with options and comments: for server reflection and the HTTP edge.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.binpb"));
+
+/// What [`DESCRIPTORS`] say, read once.
+///
+/// # Errors
+/// [`DescriptorError`] where they cannot be read: the build is broken.
+pub fn descriptors() -> Result<&'static DescriptorPool, &'static DescriptorError> {
+    static POOL: LazyLock<Result<DescriptorPool, DescriptorError>> = LazyLock::new(|| DescriptorPool::decode(DESCRIPTORS));
+    POOL.as_ref()
+}
 
 /// The number of a vocabulary's value in its protobuf enum: enums list the same values in the same order, after
 /// `UNSPECIFIED`.

@@ -24,7 +24,7 @@ const MOST_LICENCES: usize = 64;
 /// One field of a request that cannot be accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Path of the field, e.g. `licences[0].valid_until`.
+    /// Path of the field, e.g. `licences[0].valid_until`; empty where it is the request as a whole.
     pub field: String,
     /// What is wrong with it, and what would be right.
     pub message: String,
@@ -32,7 +32,10 @@ pub struct Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.field, self.message)
+        match self.field.as_str() {
+            "" => f.write_str(&self.message),
+            field => write!(f, "{field}: {}", self.message),
+        }
     }
 }
 
