@@ -5,6 +5,7 @@
 mod certificates;
 mod clients;
 mod command_line;
+mod configuration;
 mod disguises;
 mod doors;
 mod edge;

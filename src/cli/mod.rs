@@ -1,5 +1,6 @@
 //! The command line (命令行).
 
+mod config;
 mod jsonl;
 mod lists;
 mod paint;
@@ -11,7 +12,7 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 
-use crate::{embedded, problem::Problems, screen::Engine, wordlist::Files};
+use crate::{config::flags::Flags, embedded, problem::Problems, screen::Engine, wordlist::Files};
 
 /// Mingcha (明察): screens firm names and business scopes for words kept for licensed finance.
 #[derive(Debug, Parser)]
@@ -29,7 +30,10 @@ enum Command {
     /// Screen one firm, or with --jsonl one firm a line.
     Screen(screen::Arguments),
     /// Serve gRPC until SIGTERM or Ctrl-C.
-    Serve(serve::Arguments),
+    Serve(Flags),
+    /// Check or show the configuration of the service.
+    #[command(subcommand)]
+    Config(config::Command),
     /// Look at the wordlists.
     #[command(subcommand)]
     Lists(lists::Command),
@@ -53,7 +57,8 @@ impl Cli {
         let lists = Lists(self.wordlists);
         match self.command {
             Command::Screen(arguments) => arguments.run(&lists),
-            Command::Serve(arguments) => arguments.run(&lists),
+            Command::Serve(flags) => serve::run(flags, &lists),
+            Command::Config(command) => command.run(&lists),
             Command::Lists(command) => command.run(&lists),
         }
     }

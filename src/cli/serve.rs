@@ -1,9 +1,8 @@
 //! `mingcha serve`: the story of the service from its start to its end.
 
-use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use clap::Args;
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -12,9 +11,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
-use super::{CUT_OFF, Lists, bad_use};
+use super::{CUT_OFF, Lists, bad_use, config};
 use crate::{
-    config::Config,
+    config::{Config, flags::Flags},
     grpc::{self, Desk},
     library::{Library, ReloadError, Source, watch::watch},
     server::{
@@ -27,33 +26,16 @@ use crate::{
     },
 };
 
-#[derive(Debug, Args)]
-pub(super) struct Arguments {
-    /// Address to listen on; port 0 takes a free one. Without TLS only loopback is accepted.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:50051", env = "MINGCHA_LISTEN")]
-    listen: SocketAddr,
-    /// Seconds that calls in flight have to finish after SIGTERM.
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
-    grace: u64,
-    /// Data folder.
-    #[arg(long, value_name = "DIR")]
-    data: Option<std::path::PathBuf>,
-}
-
-impl Arguments {
-    pub(super) fn run(self, lists: &Lists) -> anyhow::Result<ExitCode> {
-        let config = Config {
-            listen: self.listen,
-            grace: Duration::from_secs(self.grace),
-            wordlists: lists.0.clone(),
-            data: self.data,
-            ..Config::default()
-        };
-        let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
-        let ended = runtime.block_on(serve(config));
-        runtime.shutdown_timeout(Duration::from_secs(1)); // work that nobody waits for any more
-        ended
-    }
+/// `mingcha serve`.
+pub(super) fn run(flags: Flags, lists: &Lists) -> anyhow::Result<ExitCode> {
+    let config = match config::loaded(flags, lists) {
+        Ok(loaded) => loaded.config,
+        Err(problems) => return Ok(bad_use(&config::said(&problems))),
+    };
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    let ended = runtime.block_on(serve(config));
+    runtime.shutdown_timeout(Duration::from_secs(1)); // work that nobody waits for any more
+    ended
 }
 
 async fn serve(config: Config) -> anyhow::Result<ExitCode> {

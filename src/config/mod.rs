@@ -1,4 +1,13 @@
 //! Configuration (配置) of the service: one TOML file, every key also by environment and flag.
+//!
+//! [`keys`] is the one table of what can be configured; [`load`](load::load) reads it from everywhere; [`check`] holds
+//! the keys against each other.
+
+pub mod check;
+pub mod flags;
+pub mod identity;
+pub mod keys;
+pub mod load;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -93,6 +102,8 @@ pub struct Http {
 pub struct Admin {
     /// Where it listens. `None`: nowhere.
     pub listen: Option<SocketAddr>,
+    /// Whether it may listen beyond loopback, in plain text.
+    pub plain_text: bool,
 }
 
 /// Logs and traces.
@@ -135,6 +146,19 @@ impl Default for Config {
             http: Http::default(),
             admin: Admin::default(),
             telemetry: Telemetry::default(),
+        }
+    }
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self {
+            certificate: PathBuf::new(),
+            key: PathBuf::new(),
+            client_ca: None,
+            client_required: true,
+            crl: None,
+            watch: Duration::from_secs(10),
         }
     }
 }

@@ -58,7 +58,7 @@ impl<'s> Document<'s> {
     fn entry<'d>(&'d self, value: &mut Value<'s>) -> Option<Entry<'s, 'd>> {
         let line = self.line(value.span);
         match value.take() {
-            ValueInner::Table(table) => Some(Entry { document: self, table, line }),
+            ValueInner::Table(table) => Some(Entry { document: self, table, line, asked: Vec::new() }),
             other => {
                 self.report(line, format!("expected a table, found {}", other.type_str()));
                 None
@@ -72,6 +72,8 @@ pub(crate) struct Entry<'s, 'd> {
     document: &'d Document<'s>,
     table: Table<'s>,
     line: usize,
+    /// The keys that were asked for: what an unknown one may have meant.
+    asked: Vec<String>,
 }
 
 impl<'s, 'd> Entry<'s, 'd> {
@@ -175,6 +177,33 @@ impl<'s, 'd> Entry<'s, 'd> {
         results
     }
 
+    /// One value as text, whatever its type: a text itself, a number, true or false, a list of texts with commas.
+    pub(crate) fn scalar(&mut self, key: &str) -> Option<Located<String>> {
+        let (value, line) = self.take(key)?;
+        let value = match value {
+            ValueInner::String(text) => text.into_owned(),
+            ValueInner::Integer(number) => number.to_string(),
+            ValueInner::Float(number) => number.to_string(),
+            ValueInner::Boolean(flag) => flag.to_string(),
+            ValueInner::Array(items) => {
+                let texts: Vec<Located<String>> = items.into_iter().filter_map(|item| self.item(key, item)).collect();
+                texts.into_iter().map(|text| text.value).collect::<Vec<_>>().join(",")
+            }
+            other @ ValueInner::Table(_) => return self.wrong_type(key, "a value", &other, line),
+        };
+        Some(Located { value, line })
+    }
+
+    /// A table inside this one, where it is there.
+    pub(crate) fn section<T>(&mut self, key: &str, read: impl FnOnce(&mut Entry<'s, 'd>) -> T) -> Option<T> {
+        self.asked.push(key.to_owned());
+        let mut value = self.table.remove(key)?;
+        let mut entry = self.document.entry(&mut value)?;
+        let result = read(&mut entry);
+        entry.finish();
+        Some(result)
+    }
+
     /// A list of texts that must be there and must not be empty.
     pub(crate) fn required_texts(&mut self, key: &'static str) -> Vec<Located<String>> {
         let texts = self.texts(key).unwrap_or_default();
@@ -193,6 +222,7 @@ impl<'s, 'd> Entry<'s, 'd> {
     }
 
     fn take(&mut self, key: &str) -> Option<(ValueInner<'s>, usize)> {
+        self.asked.push(key.to_owned());
         let mut value = self.table.remove(key)?;
         let line = self.document.line(value.span);
         Some((value.take(), line))
@@ -205,7 +235,16 @@ impl<'s, 'd> Entry<'s, 'd> {
 
     fn finish(self) {
         for key in self.table.keys() {
-            self.report(self.document.line(key.span), format!("unknown key '{}'", key.name));
+            let meant = nearest(&key.name, self.asked.iter().map(String::as_str));
+            let meant = meant.map_or_else(String::new, |meant| format!("; did you mean '{meant}'?"));
+            self.report(self.document.line(key.span), format!("unknown key '{}'{meant}", key.name));
         }
     }
+}
+
+/// Of the known words, the one that a misspelled word most likely meant.
+pub(crate) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    let likeness = |known: &&str| strsim::jaro_winkler(word, known);
+    let (likeness, nearest) = known.map(|known| (likeness(&known), known)).max_by(|one, other| one.0.total_cmp(&other.0))?;
+    (likeness > 0.8).then_some(nearest)
 }
