@@ -17,6 +17,7 @@ mod openapi;
 mod oracle;
 mod rules;
 mod server;
+mod service;
 mod support;
 mod tables;
 mod transcoding;

@@ -21,10 +21,15 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a server with these arguments besides its address, and waits until it listens.
+    /// Starts a server with these arguments besides its address, on a free port, and waits until it listens.
     pub(crate) fn start(args: &[&str]) -> Self {
+        Self::at("127.0.0.1:0", args)
+    }
+
+    /// The same, at an address.
+    pub(crate) fn at(address: &str, args: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_mingcha"))
-            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(["serve", "--listen", address])
             .args(args)
             .env_remove("MINGCHA_WORDLISTS")
             .stdin(Stdio::null())
@@ -45,10 +50,27 @@ impl Server {
         server
     }
 
+    /// Sends it a signal: `TERM`, `HUP`.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().expect("there is no kill");
+        assert!(sent.success(), "SIG{name} cannot be sent");
+    }
+
+    /// Its resident memory, in bytes.
+    pub(crate) fn resident(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("its memory");
+        line.split_whitespace().nth(1).and_then(|kib| kib.parse::<usize>().ok()).expect("a number") * 1024
+    }
+
     /// Stops it by SIGTERM; panics where it does not stop, or does not say so.
-    pub(crate) fn stop(mut self) -> ExitStatus {
-        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("there is no kill");
-        assert!(sent.success(), "SIGTERM cannot be sent");
+    pub(crate) fn stop(self) -> ExitStatus {
+        self.signal("TERM");
+        self.stopped()
+    }
+
+    /// Waits until it has stopped, and has said so.
+    pub(crate) fn stopped(mut self) -> ExitStatus {
         let status = self.wait();
         let mut rest = String::new();
         self.output.take().expect("it was started").read_to_string(&mut rest).expect("what the server says is no text");
@@ -56,7 +78,8 @@ impl Server {
         status
     }
 
-    fn wait(&mut self) -> ExitStatus {
+    /// Waits until it has stopped.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
             if let Some(status) = self.child.try_wait().expect("the server cannot be waited for") {
