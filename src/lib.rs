@@ -43,3 +43,4 @@ pub mod clock;
 pub mod config;
 pub mod embedded;
 pub mod grpc;
+pub mod telemetry;

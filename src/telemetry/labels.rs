@@ -1,0 +1,157 @@
+//! What metrics count apart (标签): closed vocabularies, so that no label can hold the text of a request.
+
+use std::marker::PhantomData;
+
+use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
+
+use crate::{screen::Reason, set::Member, vocabulary::vocabulary};
+
+vocabulary! {
+    /// Why an occurrence was cleared: [`Reason`] without what it quotes.
+    ClearedReason {
+        /// Its characters belong to other words.
+        WordBoundary = "word_boundary", "词界";
+        /// It stands in an exclusion clause.
+        Excluded = "excluded", "除外";
+        /// It is part of a harmless phrase.
+        Mention = "mention", "提及";
+        /// A licence exempts it.
+        Licensed = "licensed", "持证";
+        /// No rule reaches it.
+        NotApplicable = "not_applicable", "不适用";
+    }
+}
+
+vocabulary! {
+    /// Why a call was shed.
+    Shed {
+        /// As many calls as are allowed were being served.
+        Concurrency = "concurrency", "并发";
+        /// The workers' queue was full.
+        Queue = "queue", "队列";
+        /// Its deadline had passed before work began.
+        Deadline = "deadline", "期限";
+    }
+}
+
+vocabulary! {
+    /// Why a call was refused.
+    Refused {
+        /// It showed no identity.
+        NoIdentity = "no_identity", "无身份";
+        /// Its certificate is no one's.
+        UnknownCertificate = "unknown_certificate", "证书不识";
+        /// Its token is no one's.
+        UnknownToken = "unknown_token", "令牌不识";
+        /// It sent a token over plain text.
+        PlainToken = "plain_token", "明文令牌";
+        /// Its identity has no role for the method.
+        Role = "role", "角色";
+        /// Its identity does not reach the region.
+        Region = "region", "地域";
+        /// There is no such method.
+        Method = "method", "方法";
+    }
+}
+
+vocabulary! {
+    /// What was wrong with a request.
+    BadRequest {
+        /// A field cannot be accepted.
+        Field = "field", "字段";
+        /// The message is no message of its type.
+        Undecodable = "undecodable", "不可解码";
+        /// The message is over the limit.
+        TooLarge = "too_large", "过大";
+        /// Its head is over the limit, or no head.
+        Head = "head", "报头";
+        /// The bytes on the connection are no HTTP.
+        Frame = "frame", "帧";
+        /// The JSON is none, or not that of the message.
+        Json = "json", "JSON";
+        /// The lists asked for are not kept.
+        Lists = "lists", "词表";
+    }
+}
+
+vocabulary! {
+    /// Why a connection ended.
+    Closed {
+        /// Its client ended it.
+        Client = "client", "客户端";
+        /// It stayed silent.
+        Silent = "silent", "静默";
+        /// As many connections as are allowed were open.
+        Limit = "limit", "上限";
+        /// TLS did not come about.
+        Tls = "tls", "TLS";
+        /// What came was no HTTP, or broke its rules.
+        Protocol = "protocol", "协议";
+        /// Its client does not answer, or does not read.
+        Stalled = "stalled", "停滞";
+        /// The service stops.
+        Stopping = "stopping", "停止";
+        /// Reading or writing failed.
+        Failed = "failed", "失败";
+    }
+}
+
+vocabulary! {
+    /// How reading the lists again went.
+    Reload {
+        /// New lists serve.
+        Loaded = "loaded", "已换";
+        /// They are what serves already.
+        Unchanged = "unchanged", "未变";
+        /// They have problems: the old ones go on serving.
+        Refused = "refused", "拒绝";
+        /// They could not be read, or not be kept: the old ones go on serving.
+        Failed = "failed", "失败";
+    }
+}
+
+vocabulary! {
+    /// What became of spans.
+    Sent {
+        /// The collector took them.
+        Exported = "exported", "已送";
+        /// It did not: they are gone.
+        Failed = "failed", "失败";
+    }
+}
+
+impl From<&Reason<'_>> for ClearedReason {
+    fn from(reason: &Reason<'_>) -> Self {
+        match reason {
+            Reason::WordBoundary(_) => Self::WordBoundary,
+            Reason::Excluded(..) => Self::Excluded,
+            Reason::Mention(..) => Self::Mention,
+            Reason::Licensed(_) => Self::Licensed,
+            Reason::NotApplicable => Self::NotApplicable,
+        }
+    }
+}
+
+/// A counter for each value of a closed vocabulary. All of them exist from the start, at zero, so that the first
+/// increase is seen.
+#[derive(Debug, Clone)]
+pub struct Family<T> {
+    counters: Vec<IntCounter>,
+    of: PhantomData<T>,
+}
+
+impl<T: Member> Family<T> {
+    /// Registers a counter of this name with one label.
+    pub(super) fn new(registry: &Registry, name: &str, help: &str, label: &str) -> prometheus::Result<Self> {
+        let counters = IntCounterVec::new(Opts::new(name, help), &[label])?;
+        registry.register(Box::new(counters.clone()))?;
+        let counters = T::ALL.iter().map(|value| counters.get_metric_with_label_values(&[value.id()])).collect::<Result<_, _>>()?;
+        Ok(Self { counters, of: PhantomData })
+    }
+
+    /// The counter of a value.
+    #[must_use]
+    pub fn of(&self, value: T) -> &IntCounter {
+        &self.counters[value.place() as usize] // one a value, in their order
+    }
+}
