@@ -11,3 +11,4 @@ mod rules;
 mod server;
 mod support;
 mod tables;
+mod telemetry;

@@ -39,7 +39,6 @@ pub const METHODS: &[(&str, Access)] = &[
     ("/mingcha.v1.WordlistService/Preview", STEWARD),
     ("/mingcha.v1.WordlistService/Reload", STEWARD),
     ("/grpc.health.v1.Health/Check", Access::Open),
-    ("/grpc.health.v1.Health/List", Access::Open),
     ("/grpc.health.v1.Health/Watch", Access::Open),
     ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", ALL),
     ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", ALL),

@@ -1,6 +1,6 @@
 //! The admin port (管理端口): metrics, liveness, readiness. Plain HTTP/1, for scrapers and probes in reach of it.
 
-use std::{borrow::Cow, convert::Infallible, future::Future, pin::pin, sync::Arc, time::Duration};
+use std::{borrow::Cow, future::Future, pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -113,10 +113,10 @@ async fn livez() -> &'static str {
     "alive\n"
 }
 
-async fn readyz(State(admin): State<Admin>) -> Result<Response, Infallible> {
+async fn readyz(State(admin): State<Admin>) -> Response {
     let ready = admin.ready.borrow().clone();
-    Ok(match ready {
+    match ready {
         Readiness::Ready => "ready\n".into_response(),
         Readiness::NotReady(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response(),
-    })
+    }
 }

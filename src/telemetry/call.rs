@@ -144,7 +144,7 @@ fn span(method: &Method, id: &RequestId, headers: &HeaderMap) -> Span {
         otel.status_code = Empty,
         rpc.system = "grpc",
         rpc.service = method.service,
-        rpc.method = method.method,
+        rpc.method = method.short,
         rpc.grpc.status_code = Empty,
         request_id = id.as_str(),
         identity = Empty,

@@ -49,7 +49,8 @@ pub(super) struct Method {
     /// `package.Service/Method`.
     pub(super) name: &'static str,
     pub(super) service: &'static str,
-    pub(super) method: &'static str,
+    /// The method without its service.
+    pub(super) short: &'static str,
     started: IntCounter,
     handled: Vec<IntCounter>,
     seconds: Histogram,
@@ -120,7 +121,7 @@ impl Families {
         Ok(Method {
             name,
             service,
-            method,
+            short: method,
             started: self.started.get_metric_with_label_values(&[service, method, kind])?,
             handled: CODES.iter().map(handled).collect::<Result<_, _>>()?,
             seconds: self.seconds.get_metric_with_label_values(&[service, method, kind])?,

@@ -15,12 +15,16 @@ mod traces;
 
 use std::{
     io::{self, BufWriter, Write},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use prometheus::{
+    IntCounter,
     core::{Collector, Desc},
     proto::MetricFamily,
 };
@@ -124,13 +128,15 @@ pub fn texts(firm: &Firm, answer: &Answer<'_>) {
 /// Tells how many lines of the log were dropped.
 struct Dropped {
     lines: ErrorCounter,
-    counter: prometheus::IntGauge,
+    /// How many of them are counted.
+    told: AtomicUsize,
+    counter: IntCounter,
 }
 
 impl Dropped {
     fn new(lines: ErrorCounter) -> prometheus::Result<Self> {
-        let counter = prometheus::IntGauge::new("mingcha_log_lines_dropped", "Lines of the log dropped, because no one read them.")?;
-        Ok(Self { lines, counter })
+        let counter = IntCounter::new("mingcha_log_lines_dropped_total", "Lines of the log dropped, because no one read them.")?;
+        Ok(Self { lines, told: AtomicUsize::new(0), counter })
     }
 }
 
@@ -140,7 +146,9 @@ impl Collector for Dropped {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        self.counter.set(i64::try_from(self.lines.dropped_lines()).unwrap_or(i64::MAX));
+        let lines = self.lines.dropped_lines();
+        let told = self.told.fetch_max(lines, Ordering::Relaxed);
+        self.counter.inc_by(lines.saturating_sub(told) as u64);
         self.counter.collect()
     }
 }
