@@ -3,37 +3,33 @@
 mod collector;
 mod exposition;
 mod harness;
+mod logs;
+mod traces;
 
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
     process::{Command, Output, Stdio},
-    sync::Arc,
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use mingcha::{
-    config::{LogFormat, Telemetry},
+    config::Telemetry,
     grpc::StrictCodec,
-    screen::{Engine, Firm},
     telemetry::{
-        self, AnswerCounters, Metrics, TelemetryError,
+        AnswerCounters, Metrics,
         admin::{self, Readiness},
         labels::{Closed, Refused},
     },
     vocabulary::Field,
-    wire::v1::{
-        BatchScreenRequest, Cleared, ClearedReason, Decision, Hit, ScreenRequest, ScreenResponse,
-        screening_service_client::ScreeningServiceClient,
-    },
+    wire::v1::{Cleared, ClearedReason, Decision, Hit, ScreenRequest, ScreenResponse, screening_service_client::ScreeningServiceClient},
 };
 use tokio::sync::{oneshot, watch};
 use tonic::{Code, Request, Status, metadata::MetadataMap, transport::Channel};
 
 use self::{
-    collector::Collector,
     exposition::{Samples, parse},
-    harness::{CALLER, Running, eventually, run},
+    harness::{Running, eventually, run},
 };
 use crate::support::{engine, plain};
 
@@ -258,197 +254,6 @@ async fn the_admin_port_shows_metrics_and_readiness() {
 
     stop.send(()).expect("it serves");
     serving.await.expect("it stops");
-}
-
-#[test]
-fn the_log_has_one_line_a_call_and_no_texts() {
-    let config = Telemetry { log: "trace".to_owned(), ..quiet() };
-    let (log, ()) = run(&config, async |running: &Running| {
-        let channel = running.channel().await;
-        headed(&channel, "x-request-id", "order-17").await;
-        screen(&channel, "").await.expect_err("no name");
-        let batch = BatchScreenRequest { requests: vec![request(NAME)], ..BatchScreenRequest::default() };
-        ScreeningServiceClient::new(channel.clone()).batch_screen(batch).await.expect("an answer");
-        no_such_method(&channel).await;
-    });
-    let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
-    let calls: Vec<&serde_json::Value> = lines.iter().filter(|line| line["target"] == "mingcha::calls").collect();
-    assert_eq!(calls.len(), 4, "{log}");
-    let first = calls[0];
-    assert_eq!(first["request_id"], "order-17");
-    assert_eq!(first["method"], "mingcha.v1.ScreeningService/Screen");
-    assert_eq!((&first["code"], &first["level"]), (&"OK".into(), &"INFO".into()));
-    assert_eq!((&first["identity"], &first["peer"]), (&CALLER.into(), &"127.0.0.1".into()));
-    assert!(first["duration_us"].is_u64());
-    assert_eq!(calls[1]["code"], "INVALID_ARGUMENT");
-    assert_eq!((&calls[3]["method"], &calls[3]["code"]), (&"unknown".into(), &"UNIMPLEMENTED".into()));
-    for text in [NAME, SCOPE, "金融", "Nope", r"\u"] {
-        assert!(!log.contains(text), "'{text}' is in the log:\n{log}");
-    }
-}
-
-#[test]
-fn texts_are_logged_where_they_are_switched_on() {
-    let config = Telemetry { texts: true, ..quiet() };
-    let (log, ()) = run(&config, async |running: &Running| {
-        headed(&running.channel().await, "x-request-id", "order-17").await;
-    });
-    let lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("a line of JSON"));
-    let told = lines.filter(|line| line["target"] == "mingcha::texts").collect::<Vec<_>>();
-    assert_eq!(told.len(), 1, "{log}");
-    assert_eq!((&told[0]["name"], &told[0]["scope"]), (&NAME.into(), &SCOPE.into()));
-    assert_eq!(told[0]["span"]["request_id"], "order-17", "{log}");
-}
-
-#[test]
-fn a_server_fault_is_a_warning_for_people_too() {
-    let config = Telemetry { log_format: LogFormat::Text, ..quiet() };
-    let (log, ()) = run(&config, async |running: &Running| {
-        let status = screen(&running.channel().await, harness::BROKEN).await.expect_err("it breaks");
-        assert_eq!(status.code(), Code::Internal);
-    });
-    let line = log.lines().next().expect("a line");
-    assert!(line.contains("WARN mingcha::calls: call") && line.contains(r#"code="INTERNAL""#), "{log}");
-}
-
-const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
-const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-
-/// The spans of one call that says it is in a trace, and of one that says nothing, written out.
-fn traced(texts: bool, sample: f64) -> Vec<String> {
-    let (_, spans) = run(&quiet(), async |_: &Running| {
-        let collector = Collector::start().await;
-        let config = Telemetry { otlp: Some(collector.endpoint()), texts, sample, ..quiet() };
-        let mut running = Running::start(&config, &harness::Lines::default()).await;
-        let channel = running.channel().await;
-        headed(&channel, "traceparent", PARENT).await;
-        screen(&channel, NAME).await.expect("an answer");
-        eventually("the calls end", || (samples(&running.metrics)["mingcha_calls_in_flight"] == 0.0).then_some(())).await;
-        running.guard.shutdown().await;
-        collector.spans()
-    });
-    spans
-}
-
-#[test]
-fn a_collector_receives_spans_in_the_callers_trace_without_texts() {
-    let spans = traced(false, 1.0);
-    assert_eq!(spans.len(), 2, "{spans:#?}");
-    let (ours, own): (Vec<&String>, Vec<&String>) = spans.iter().partition(|span| span.contains(TRACE));
-    assert_eq!((ours.len(), own.len()), (1, 1), "{spans:#?}");
-    assert!(ours[0].contains("parent 00f067aa0ba902b7"), "{spans:#?}");
-    for said in ["mingcha.v1.ScreeningService/Screen", "rpc.system", "grpc", "request_id", CALLER, "service.name", "service.version"] {
-        assert!(ours[0].contains(said), "'{said}' is not in {}", ours[0]);
-    }
-    for text in [NAME, SCOPE] {
-        assert!(spans.iter().all(|span| !span.contains(text)), "{spans:#?}");
-    }
-}
-
-#[test]
-fn the_caller_decides_what_is_traced_and_texts_are_told_where_switched_on() {
-    let spans = traced(true, 0.0);
-    assert_eq!(spans.len(), 1, "{spans:#?}");
-    assert!(spans[0].contains(TRACE) && spans[0].contains(NAME) && spans[0].contains(SCOPE), "{spans:#?}");
-}
-
-/// Run by [`a_lost_collector_is_one_line`] in a process of its own: batches are sent from a thread of their own,
-/// whose log is the global one.
-#[test]
-#[ignore = "a child of another test"]
-fn child_without_collector() {
-    let gone = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).expect("a port");
-    let config = Telemetry { otlp: Some(format!("http://{gone}")), ..quiet() };
-    let metrics = Metrics::new().expect("metrics");
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    runtime.block_on(async {
-        let mut guard = telemetry::start(&config, &metrics).expect("logs");
-        for batch in 1..=3 {
-            drop(tracing::info_span!(target: "mingcha::calls", "grpc.call"));
-            let failed = || samples(&metrics)[r#"mingcha_spans_total{outcome="failed"}"#];
-            eventually("a batch fails", || (failed() > f64::from(batch) - 0.5).then_some(())).await;
-        }
-        guard.shutdown().await;
-    });
-}
-
-#[test]
-fn a_lost_collector_is_one_line() {
-    let log = log_of_child("telemetry::child_without_collector");
-    assert_eq!(log.lines().count(), 1, "{log}");
-    assert!(log.contains("the collector takes no spans"), "{log}");
-}
-
-#[test]
-fn a_silent_collector_holds_up_nothing() {
-    run(&quiet(), async |_: &Running| {
-        let silent = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-        let config = Telemetry { otlp: Some(format!("http://{}", silent.local_addr().expect("an address"))), ..quiet() };
-        let mut running = Running::start(&config, &harness::Lines::default()).await;
-        let channel = running.channel().await;
-        for _ in 0..20 {
-            screen(&channel, NAME).await.expect("calls go on");
-        }
-        tokio::time::timeout(Duration::from_secs(60), running.guard.shutdown()).await.expect("shutdown ends by itself");
-        drop(silent);
-    });
-}
-
-#[tokio::test]
-async fn what_cannot_be_started_is_said() {
-    let metrics = Metrics::new().expect("metrics");
-    let refused = |config: Telemetry| {
-        telemetry::prepare(&config, &metrics, std::io::sink(), false).map(drop).expect_err("it cannot be started").to_string()
-    };
-    let filter = refused(Telemetry { log: "mingcha=loud".to_owned(), ..quiet() });
-    assert!(filter.starts_with("'mingcha=loud' is no filter of the log: "), "{filter}");
-}
-
-#[tokio::test]
-async fn a_collector_must_have_an_address() {
-    let start = |endpoint: &str| {
-        let config = Telemetry { otlp: Some(endpoint.to_owned()), ..quiet() };
-        let metrics = Metrics::new().expect("metrics");
-        telemetry::prepare(&config, &metrics, std::io::sink(), false).map(drop)
-    };
-    for endpoint in ["no address at all", "https://127.0.0.1:4317"] {
-        let error = start(endpoint).expect_err("no address");
-        assert!(matches!(&error, TelemetryError::Collector(at, _) if at == endpoint), "{error}");
-    }
-}
-
-/// Run by [`panics_are_lines_without_texts`] in a process of its own: logs and the panic hook are global.
-#[test]
-#[ignore = "a child of another test"]
-fn child() {
-    let metrics = Metrics::new().expect("metrics");
-    let guard = telemetry::start(&quiet(), &metrics).expect("logs");
-    assert!(matches!(telemetry::start(&quiet(), &Metrics::new().expect("metrics")), Err(TelemetryError::Started)));
-    let firm: Firm = plain(Field::Name, NAME);
-    let engine: Arc<Engine> = Arc::new(Engine::build(&mingcha::embedded::files()).expect("lists"));
-    telemetry::texts(&firm, &engine.screen(&firm));
-    let name = firm.name;
-    std::thread::Builder::new()
-        .name("worker".to_owned())
-        .spawn(move || panic!("no such firm: {name}"))
-        .expect("a thread")
-        .join()
-        .expect_err("a panic");
-    std::thread::spawn(|| panic!("a literal")).join().expect_err("a panic");
-    drop(guard);
-}
-
-#[test]
-fn panics_are_lines_without_texts() {
-    let log = log_of_child("telemetry::child");
-    let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
-    let panics: Vec<&serde_json::Value> = lines.iter().filter(|line| line["target"] == "mingcha::panic").collect();
-    assert_eq!(panics.len(), 2, "{log}");
-    assert_eq!((&panics[0]["thread"], &panics[0]["level"]), (&"worker".into(), &"ERROR".into()));
-    assert!(panics[0]["location"].as_str().is_some_and(|location| location.starts_with("tests/telemetry/mod.rs:")), "{log}");
-    assert!(panics[0]["backtrace"].is_string() && panics[0].get("reason").is_none(), "{log}");
-    assert_eq!(panics[1]["reason"], "a literal");
-    assert!(!log.contains(NAME), "{log}");
 }
 
 /// What an ignored test logs in a process of its own.
