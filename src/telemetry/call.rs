@@ -7,8 +7,9 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use opentelemetry::trace::Status;
 use tonic::{Code, transport::server::TcpConnectInfo};
-use tracing::{Span, field::Empty};
+use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use uuid::Uuid;
 
@@ -91,7 +92,7 @@ impl Call {
     pub(super) fn answered<R>(&mut self, response: &mut Response<R>) {
         response.headers_mut().insert(REQUEST_ID, self.id.0.clone());
         if let Some(CallerId(identity)) = response.extensions().get::<CallerId>() {
-            self.span.record("identity", &**identity);
+            self.span.set_attribute("identity", Arc::clone(identity));
             self.identity = Some(Arc::clone(identity));
         }
     }
@@ -105,9 +106,9 @@ impl Call {
         self.ended = true;
         let time = self.begun.elapsed();
         self.metrics.methods.at(self.method).handled(code, time);
-        self.span.record("rpc.grpc.status_code", code as i32);
+        self.span.set_attribute("rpc.grpc.status_code", i64::from(code as i32));
         if is_fault(code) {
-            self.span.record("otel.status_code", "ERROR");
+            self.span.set_status(Status::error(code_name(code)));
         }
         self.log(code, u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
     }
@@ -135,24 +136,23 @@ impl Drop for Call {
     }
 }
 
+/// What the log says of what happens inside is said in fields. All else is said to traces alone: the log would
+/// write its fields anew with each one that comes later.
 fn span(method: &Method, id: &RequestId, headers: &HeaderMap) -> Span {
     let span = tracing::info_span!(
         target: TARGET,
         "grpc.call",
         otel.name = method.name,
         otel.kind = "server",
-        otel.status_code = Empty,
-        rpc.system = "grpc",
-        rpc.service = method.service,
-        rpc.method = method.short,
-        rpc.grpc.status_code = Empty,
         request_id = id.as_str(),
-        identity = Empty,
     );
-    if !span.is_disabled()
-        && let Some(parent) = traces::parent(headers)
-    {
-        let _ = span.set_parent(parent); // where no traces are kept there is no parent to set
+    if !span.is_disabled() {
+        if let Some(parent) = traces::parent(headers) {
+            let _ = span.set_parent(parent); // where no traces are kept there is no parent to set
+        }
+        span.set_attribute("rpc.system", "grpc");
+        span.set_attribute("rpc.service", method.service);
+        span.set_attribute("rpc.method", method.short);
     }
     span
 }

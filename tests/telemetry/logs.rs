@@ -107,7 +107,7 @@ fn panics_are_lines_without_texts() {
     let panics: Vec<&serde_json::Value> = lines.iter().filter(|line| line["target"] == "mingcha::panic").collect();
     assert_eq!(panics.len(), 2, "{log}");
     assert_eq!((&panics[0]["thread"], &panics[0]["level"]), (&"worker".into(), &"ERROR".into()));
-    assert!(panics[0]["location"].as_str().is_some_and(|location| location.starts_with("tests/telemetry/mod.rs:")), "{log}");
+    assert!(panics[0]["location"].as_str().is_some_and(|location| location.starts_with("tests/telemetry/logs.rs:")), "{log}");
     assert!(panics[0]["backtrace"].is_string() && panics[0].get("reason").is_none(), "{log}");
     assert_eq!(panics[1]["reason"], "a literal");
     assert!(!log.contains(NAME), "{log}");

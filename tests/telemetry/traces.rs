@@ -40,7 +40,16 @@ fn a_collector_receives_spans_in_the_callers_trace_without_texts() {
     let (ours, own): (Vec<&String>, Vec<&String>) = spans.iter().partition(|span| span.contains(TRACE));
     assert_eq!((ours.len(), own.len()), (1, 1), "{spans:#?}");
     assert!(ours[0].contains("parent 00f067aa0ba902b7"), "{spans:#?}");
-    for said in ["mingcha.v1.ScreeningService/Screen", "rpc.system", "grpc", "request_id", CALLER, "service.name", "service.version"] {
+    for said in [
+        "mingcha.v1.ScreeningService/Screen",
+        "rpc.system",
+        "grpc",
+        "request_id",
+        "rpc.grpc.status_code",
+        CALLER,
+        "service.name",
+        "service.version",
+    ] {
         assert!(ours[0].contains(said), "'{said}' is not in {}", ours[0]);
     }
     for text in [NAME, SCOPE] {
