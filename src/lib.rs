@@ -46,3 +46,4 @@ pub mod grpc;
 pub mod http;
 pub mod library;
 pub mod server;
+pub mod telemetry;

@@ -40,7 +40,14 @@ fn problems(file: &str, environment: &[(&str, &str)], flags: &[(&'static str, &s
 #[test]
 fn a_flag_goes_before_the_environment_before_the_file_before_the_default() {
     let file = "listen = \"127.0.0.1:1\"\n[limits]\nconcurrency = 1\nstreams = 1\nsilence = \"1s\"\n";
-    let environment = [("MINGCHA_LIMITS_CONCURRENCY", "2"), ("MINGCHA_LIMITS_STREAMS", "2"), ("HOME", "/"), ("MINGCHA_REGISTER", "x.tsv")];
+    let environment = [
+        ("MINGCHA_LIMITS_CONCURRENCY", "2"),
+        ("MINGCHA_LIMITS_STREAMS", "2"),
+        ("HOME", "/"),
+        ("MINGCHA_REGISTER", "x.tsv"),
+        ("MINGCHA_DATA", ""),
+        ("MINGCHA_SERVICE_HOST", "10.0.0.1"),
+    ];
     let loaded = loaded(file, &environment, &[("limits.concurrency", "3")]).expect("good");
     let limits = &loaded.config.limits;
     assert_eq!((limits.concurrency, limits.streams, limits.silence.as_secs(), limits.connections), (3, 2, 1, 4096));
@@ -129,7 +136,7 @@ fn keys_are_held_against_each_other() {
     let token = format!("[[auth.identity]]\nid = \"t\"\ntoken_sha256 = [\"{HASH}\"]\nroles = [\"auditor\"]\nregions = [\"000000\"]\n");
     let cases = [
         ("listen = \"0.0.0.0:1\"".to_owned(), "mingcha.toml:1: listen: without identities"),
-        (format!("listen = \"0.0.0.0:1\"\n{}", token), "without [tls] only loopback"),
+        (format!("listen = \"0.0.0.0:1\"\n{token}"), "without [tls] only loopback"),
         ("[tls]\ncertificate = \"a\"".to_owned(), "tls.key: is missing"),
         ("[tls]\nkey = \"a\"".to_owned(), "tls.certificate: is missing"),
         ("[tls]\ncertificate = \"a\"\nkey = \"b\"\ncrl = \"c\"".to_owned(), "mingcha.toml:4: tls.crl: needs tls.client_ca"),
@@ -148,7 +155,7 @@ fn keys_are_held_against_each_other() {
         let said = problems(&file, &[], &[]);
         assert!(said.iter().any(|said| said.contains(expected)), "{expected}\n{}", said.join("\n"));
     }
-    let optional = format!("listen = \"0.0.0.0:1\"\n{}client_required = false\n{token}", TLS);
+    let optional = format!("listen = \"0.0.0.0:1\"\n{TLS}client_required = false\n{token}");
     let config = loaded(&optional, &[], &[]).expect("good").config;
     assert!(config.tls.is_some_and(|tls| !tls.client_required));
 }

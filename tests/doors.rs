@@ -4,12 +4,7 @@ mod callers;
 mod connections;
 mod tls;
 
-use std::{
-    collections::HashMap,
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::Request, response::Response};
 use http::{HeaderMap, HeaderValue};
@@ -19,6 +14,7 @@ use mingcha::{
     auth::Identity,
     config::Limits,
     server::{Listening, caller::Callers, connection::Closed, listen, stack::layered, tls::Certificates},
+    telemetry::Metrics,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -34,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A service in this process, with the real doors and handlers of the test.
 struct House {
     address: SocketAddr,
-    closed: Arc<Mutex<Vec<Closed>>>,
+    metrics: Arc<Metrics>,
     stop: CancellationToken,
     listening: JoinHandle<bool>,
 }
@@ -67,18 +63,17 @@ impl Plan {
     async fn build(self) -> House {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("its address");
-        let closed = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&closed);
+        let metrics = Metrics::new().expect("metrics");
         let listening = Listening {
-            router: layered(self.answers, &self.limits, Arc::new(Callers::new(self.callers))),
+            router: layered(self.answers, &self.limits, Arc::new(Callers::new(self.callers)), &metrics),
             limits: self.limits,
             tls: self.tls,
             grace: self.grace,
-            closed: Box::new(move |why| seen.lock().expect("no test panics here").push(why)),
+            metrics: Arc::clone(&metrics),
         };
         let stop = CancellationToken::new();
         let listening = tokio::spawn(listen(listener, listening, stop.clone()));
-        House { address, closed, stop, listening }
+        House { address, metrics, stop, listening }
     }
 }
 
@@ -91,17 +86,18 @@ impl House {
         Client::over(self.connect().await).await.expect("HTTP/2")
     }
 
-    fn closed(&self) -> Vec<Closed> {
-        self.closed.lock().expect("no test panics here").clone()
+    /// How many connections were closed for this reason.
+    fn closed(&self, why: Closed) -> u64 {
+        self.metrics.closed.of(why).get()
     }
 
     async fn until_closed(&self, why: Closed) {
         let waited = tokio::time::timeout(PATIENCE, async {
-            while !self.closed().contains(&why) {
+            while self.closed(why) == 0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         });
-        waited.await.unwrap_or_else(|_| panic!("no connection was closed as {why:?}: {:?}", self.closed()));
+        waited.await.unwrap_or_else(|_| panic!("no connection was closed as {why:?}"));
     }
 }
 

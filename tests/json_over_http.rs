@@ -15,8 +15,8 @@ use mingcha::{
     server::{
         caller::Callers,
         stack::{doors, layered},
-        workers::Workers,
     },
+    telemetry::Metrics,
     wire::v1::{
         FindTermRequest, FindTermResponse, GetInstrumentRequest, GetInstrumentResponse, Instrument, ListInstrumentsRequest,
         ListInstrumentsResponse, PreviewRequest, PreviewResponse, ReloadRequest, ReloadResponse, ValidateRequest, ValidateResponse,
@@ -68,11 +68,12 @@ impl WordlistService for Asked {
 pub(crate) fn router() -> Router {
     static LIBRARY: OnceLock<Arc<Library>> = OnceLock::new();
     let library = LIBRARY.get_or_init(|| Arc::new(Library::open(Source::Embedded, None).unwrap_or_else(|error| panic!("{error}"))));
-    let desk = Desk { library: Arc::clone(library), workers: Workers::default() };
+    let metrics = Metrics::new().expect("metrics");
+    let desk = Desk::new(Arc::clone(library), Arc::clone(&metrics));
     let screening = ScreeningServiceServer::new(Screening::new(desk)).max_decoding_message_size(8 << 20);
     let routes = Routes::new(screening).add_service(WordlistServiceServer::new(Asked)).prepare().into_axum_router();
     let limits = Limits::default();
-    doors(layered(routes, &limits, Arc::new(Callers::new(None))), &limits, &Http::default()).expect("routes")
+    doors(layered(routes, &limits, Arc::new(Callers::new(None)), &metrics), &limits, &Http::default()).expect("routes")
 }
 
 fn served() -> &'static Served {

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
@@ -110,7 +111,6 @@ fn what_is_damaged_is_said_and_kept_anew() {
         .expect("read")
         .filter(|entry| entry.as_ref().expect("read").file_name().to_string_lossy().contains("damaged"));
     assert_eq!(aside.count(), harms.len(), "what was damaged is not thrown away");
-    use std::os::unix::fs::PermissionsExt;
     let mode = |path: PathBuf| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
     assert_eq!((mode(kept(data.path(), &hash)), mode(kept(data.path(), &hash).join("fields.toml"))), (0o700, 0o600));
 }

@@ -20,5 +20,6 @@ mod server;
 mod service;
 mod support;
 mod tables;
+mod telemetry;
 mod transcoding;
 mod wordlist_service;

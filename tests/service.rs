@@ -69,7 +69,7 @@ async fn a_stream_that_does_not_end_is_cut_off() {
     assert!(watch.message().await.is_err());
 }
 
-/// While `notice` lasts, health says NOT_SERVING and calls are still taken; a second signal does not wait.
+/// While `notice` lasts, health says `NOT_SERVING` and calls are still taken; a second signal does not wait.
 #[tokio::test]
 async fn calls_are_taken_during_the_notice() {
     let server = Server::start(&["--notice", "1h"]);

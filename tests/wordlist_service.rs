@@ -36,9 +36,9 @@ fn firm(name: &str) -> ScreenRequest {
     ScreenRequest { name: name.to_owned(), region: "320100".to_owned(), date: "2026-11-01".to_owned(), ..Default::default() }
 }
 
-fn draft(files: &[(&str, &str)]) -> Option<Draft> {
+fn draft(files: &[(&str, &str)]) -> Draft {
     let files = files.iter().map(|(path, content)| ListFile { path: (*path).to_owned(), content: (*content).to_owned() });
-    Some(Draft { files: files.collect(), ..Default::default() })
+    Draft { files: files.collect(), ..Default::default() }
 }
 
 fn fields(status: &Status) -> Vec<String> {
@@ -90,22 +90,22 @@ async fn drafts_are_validated_and_previewed() {
     let server = Server::start(&[]);
     let Clients { mut lists, .. } = clients(&server).await;
     let path = "local/more.toml";
-    let good = lists.validate(ValidateRequest { draft: draft(&[(path, &more("明日链"))]) }).await.expect("an answer").into_inner();
+    let good = lists.validate(ValidateRequest { draft: Some(draft(&[(path, &more("明日链"))])) }).await.expect("an answer").into_inner();
     assert_eq!((good.problems.len(), good.lists_hash.len()), (0, 64));
     let bad = more("明日链").replace("PROHIBIT", "FORBID").replace("第一条", "");
-    let bad = lists.validate(ValidateRequest { draft: draft(&[(path, &bad)]) }).await.expect("an answer").into_inner();
+    let bad = lists.validate(ValidateRequest { draft: Some(draft(&[(path, &bad)])) }).await.expect("an answer").into_inner();
     assert!(bad.problems.len() > 1 && bad.problems.iter().all(|problem| problem.file == path), "{bad:?}");
     assert!(bad.problems.iter().any(|problem| problem.message.contains("FORBID") && problem.line == 16), "{bad:?}");
 
     let firms: Vec<_> = ["某地明日链有限公司", "某地苹果有限公司", "某地理财有限公司"].map(firm).into();
-    let request = PreviewRequest { draft: draft(&[(path, &more("明日链"))]), firms: firms.clone() };
+    let request = PreviewRequest { draft: Some(draft(&[(path, &more("明日链"))])), firms: firms.clone() };
     let preview = lists.preview(request).await.expect("an answer").into_inner();
     assert_eq!((preview.unchanged_count, preview.lists_hash_after.as_str()), (2, good.lists_hash.as_str()));
     let [change] = &preview.changes[..] else { panic!("{preview:?}") };
     let decisions = [&change.before, &change.after].map(|answer| answer.as_ref().expect("an answer").decision());
     assert_eq!((change.index, decisions), (0, [Decision::Pass, Decision::Prohibited]));
 
-    let request = PreviewRequest { draft: draft(&[(path, "nothing")]), firms: firms.clone() };
+    let request = PreviewRequest { draft: Some(draft(&[(path, "nothing")])), firms: firms.clone() };
     let refused = lists.preview(request).await.expect_err("bad lists");
     assert_eq!(refused.code(), Code::FailedPrecondition);
     assert!(refused.get_error_details().precondition_failure().expect("details").violations[0].subject.starts_with(path));
@@ -115,16 +115,16 @@ async fn drafts_are_validated_and_previewed() {
 
     let mut firms = firms;
     firms[1].name = String::new();
-    let request = PreviewRequest { draft: draft(&[]), firms };
+    let request = PreviewRequest { draft: Some(draft(&[])), firms };
     assert_eq!(fields(&lists.preview(request).await.expect_err("a bad firm")), ["firms[1].name", "firms[1].name"][..1]);
-    let request = PreviewRequest { draft: draft(&[]), firms: vec![firm("某地有限公司"); 1001] };
+    let request = PreviewRequest { draft: Some(draft(&[])), firms: vec![firm("某地有限公司"); 1001] };
     assert_eq!(fields(&lists.preview(request).await.expect_err("too many")), ["firms"]);
-    let request = ValidateRequest { draft: draft(&[("../x.toml", ""), ("a.toml", ""), ("a.toml", ""), ("a.md", "")]) };
+    let request = ValidateRequest { draft: Some(draft(&[("../x.toml", ""), ("a.toml", ""), ("a.toml", ""), ("a.md", "")])) };
     let paths = ["draft.files[0].path", "draft.files[2].path", "draft.files[3].path"];
     assert_eq!(fields(&lists.validate(request).await.expect_err("bad paths")), paths);
     let many: Vec<(String, String)> = (0..65).map(|number| (format!("local/{number}.toml"), String::new())).collect();
     let many: Vec<(&str, &str)> = many.iter().map(|(path, content)| (path.as_str(), content.as_str())).collect();
-    assert_eq!(fields(&lists.validate(ValidateRequest { draft: draft(&many) }).await.expect_err("too many")), ["draft.files"]);
+    assert_eq!(fields(&lists.validate(ValidateRequest { draft: Some(draft(&many)) }).await.expect_err("too many")), ["draft.files"]);
 }
 
 /// A decision can be asked again by the lists that made it, also after a restart; unless they are gone.

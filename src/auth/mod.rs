@@ -3,6 +3,8 @@
 pub mod permission;
 pub mod refusal;
 
+use std::fmt;
+
 use crate::{jurisdiction::Region, set::Set, vocabulary::vocabulary, wordlist::tables::BodyId};
 
 pub use permission::{Access, METHODS, Method, method};
@@ -34,6 +36,12 @@ pub enum SubjectName {
 /// SHA-256 of a bearer token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenHash(pub [u8; 32]);
+
+impl fmt::Display for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
 
 /// Someone who may call, and what for.
 #[derive(Debug, Clone, PartialEq, Eq)]

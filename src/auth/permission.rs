@@ -58,7 +58,6 @@ pub const METHODS: &[Method] = &[
     call("/mingcha.v1.WordlistService/Preview", STEWARD),
     call("/mingcha.v1.WordlistService/Reload", STEWARD),
     call("/grpc.health.v1.Health/Check", Access::Open),
-    call("/grpc.health.v1.Health/List", Access::Open),
     stream("/grpc.health.v1.Health/Watch", Access::Open),
     stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", ALL),
     stream("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", ALL),

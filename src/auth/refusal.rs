@@ -29,6 +29,18 @@ macro_rules! refusals {
                 match self { $(Self::$variant => $message,)+ }
             }
         }
+
+        impl crate::set::Member for Refusal {
+            const ALL: &'static [Self] = Self::ALL;
+
+            fn id(self) -> &'static str {
+                self.reason()
+            }
+
+            fn place(self) -> u32 {
+                self as u32
+            }
+        }
     };
 }
 

@@ -1,11 +1,18 @@
 //! `mingcha serve`: the story of the service from its start to its end.
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    process::ExitCode,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use anyhow::Context;
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+    task::JoinHandle,
     time::sleep,
 };
 use tokio_util::sync::CancellationToken;
@@ -15,14 +22,18 @@ use super::{CUT_OFF, Lists, bad_use, config};
 use crate::{
     config::{Config, flags::Flags},
     grpc::{self, Desk},
-    library::{Library, ReloadError, Source, watch::watch},
+    library::{self, Library, ReloadError, Reloaded, Source},
+    screen::ENGINE_VERSION,
     server::{
         Listening,
         caller::Callers,
         listen,
         stack::{doors, layered},
         tls::{self, Certificates},
-        workers::Workers,
+    },
+    telemetry::{
+        self, Metrics,
+        admin::{self, Readiness},
     },
 };
 
@@ -40,71 +51,158 @@ pub(super) fn run(flags: Flags, lists: &Lists) -> anyhow::Result<ExitCode> {
 
 async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new()?;
-    let source = config.wordlists.clone().map_or(Source::Embedded, Source::Folder);
-    let library = match Library::open(source, config.data.as_deref()) {
-        Ok(library) => Arc::new(library),
-        Err(error @ ReloadError::Keep(_)) => return Err(error.into()),
+    let metrics = Metrics::new()?;
+    let mut telemetry = match telemetry::start(&config.telemetry, &metrics) {
+        Ok(telemetry) => telemetry,
         Err(error) => return Ok(bad_use(&error)),
     };
-    let certificates = match config.tls.as_ref().map(Certificates::load).transpose() {
-        Ok(certificates) => certificates.map(Arc::new),
-        Err(error) => return Ok(bad_use(&error)),
+    let service = match Service::start(config, &metrics).await {
+        Ok(service) => service,
+        Err(NotStarted::BadUse(message)) => return Ok(bad_use(&message)),
+        Err(NotStarted::Failed(error)) => return Err(error),
     };
-    let listener = TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
-    let address = listener.local_addr().context("cannot tell the address listened on")?;
-    let desk = Desk { library: Arc::clone(&library), workers: Workers::default() };
-    let (routes, health) = grpc::routes(&desk, &config.limits).await?;
-    let stop = CancellationToken::new();
-    tokio::spawn(watch(Arc::clone(&library), config.wordlists_watch, stop.clone(), |reloaded| say_reloaded(&reloaded)));
-    if let (Some(certificates), Some(tls)) = (&certificates, &config.tls) {
-        tokio::spawn(tls::watch(Arc::clone(certificates), tls.watch, stop.clone(), say_renewed));
-    }
-    let grpc = layered(routes.into_axum_router(), &config.limits, Arc::new(Callers::new(config.auth)));
-    let listening = Listening {
-        router: doors(grpc, &config.limits, &config.http)?,
-        limits: config.limits,
-        tls: certificates.clone(),
-        grace: config.grace,
-        closed: Box::new(|_| {}),
-    };
-    let listening = tokio::spawn(listen(listener, listening, stop.clone()));
-    anstream::println!("mingcha: serving on {address}, lists {}", library.current().hash());
-
-    signals.until_stopped(|| renew(&library, certificates.as_deref())).await;
-    let stopping = stopping(&health, config.notice, stop, listening);
+    service.announce()?;
+    signals.until_stopped(|| service.renew()).await;
     let in_order = tokio::select! {
-        in_order = stopping => in_order?,
+        in_order = service.stop() => in_order?,
         () = signals.until_stopped(|| {}) => false, // asked twice: at once
     };
+    telemetry.shutdown().await;
     anstream::println!("mingcha: stopped");
     Ok(if in_order { ExitCode::SUCCESS } else { ExitCode::from(CUT_OFF) })
 }
 
-/// Says that the service goes, lets balancers hear it, then lets the calls in flight finish. Says whether all did.
-async fn stopping(
-    health: &HealthReporter,
-    notice: Duration,
-    stop: CancellationToken,
-    listening: tokio::task::JoinHandle<bool>,
-) -> anyhow::Result<bool> {
-    grpc::say(health, ServingStatus::NotServing).await;
-    sleep(notice).await;
-    stop.cancel();
-    listening.await.context("the listener failed")
+/// Why a service did not start.
+enum NotStarted {
+    /// It was configured badly: starting again would not help.
+    BadUse(String),
+    /// This machine did not let it.
+    Failed(anyhow::Error),
 }
 
-/// Reads lists and certificates again, off the threads that talk to clients.
-fn renew(library: &Arc<Library>, certificates: Option<&Certificates>) {
-    let library = Arc::clone(library);
-    tokio::task::spawn_blocking(move || say_reloaded(&library.reload()));
-    if let Some(certificates) = certificates {
-        say_renewed(certificates.reload());
+impl<E: Into<anyhow::Error>> From<E> for NotStarted {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
     }
 }
 
-fn say_reloaded(reloaded: &Result<crate::library::Reloaded, ReloadError>) {
+/// A service that runs.
+struct Service {
+    address: SocketAddr,
+    anyone: bool,
+    notice: Duration,
+    library: Arc<Library>,
+    certificates: Option<Arc<Certificates>>,
+    metrics: Arc<Metrics>,
+    health: HealthReporter,
+    ready: watch::Sender<Readiness>,
+    stop: CancellationToken,
+    listening: Mutex<Option<JoinHandle<bool>>>,
+}
+
+impl Service {
+    async fn start(config: Config, metrics: &Arc<Metrics>) -> Result<Self, NotStarted> {
+        let bad = |error: &dyn std::fmt::Display| NotStarted::BadUse(error.to_string());
+        let source = config.wordlists.clone().map_or(Source::Embedded, Source::Folder);
+        let library = Library::open(source, config.data.as_deref()).map_err(|error| match error {
+            ReloadError::Keep(_) => NotStarted::Failed(error.into()),
+            error => bad(&error),
+        })?;
+        let library = Arc::new(library);
+        metrics.canary_ok.set(1); // lists whose canaries do not hit are not opened
+        metrics.lists_of(&library);
+        let certificates = config.tls.as_ref().map(Certificates::load).transpose().map_err(|error| bad(&error))?.map(Arc::new);
+        let stop = CancellationToken::new();
+        let (ready, readiness) = watch::channel(Readiness::Ready);
+        let listener = bind(config.listen).await?;
+        let address = listener.local_addr().context("cannot tell the address listened on")?;
+        if let Some(admin) = config.admin.listen {
+            let listener = bind(admin).await?;
+            tracing::info!(address = %listener.local_addr().context("cannot tell the admin address")?, "admin port");
+            tokio::spawn(admin::serve(listener, Arc::clone(metrics), readiness, stop.clone().cancelled_owned()));
+        }
+        watch_files(&config, &library, certificates.as_ref(), metrics, &stop);
+
+        let desk = Desk::new(Arc::clone(&library), Arc::clone(metrics));
+        let (routes, health) = grpc::routes(&desk, &config.limits).await?;
+        let anyone = config.auth.is_none();
+        let grpc = layered(routes.into_axum_router(), &config.limits, Arc::new(Callers::new(config.auth)), metrics);
+        let listening = Listening {
+            router: doors(grpc, &config.limits, &config.http)?,
+            limits: config.limits,
+            tls: certificates.clone(),
+            grace: config.grace,
+            metrics: Arc::clone(metrics),
+        };
+        let listening = Mutex::new(Some(tokio::spawn(listen(listener, listening, stop.clone()))));
+        let metrics = Arc::clone(metrics);
+        Ok(Self { address, anyone, notice: config.notice, library, certificates, metrics, health, ready, stop, listening })
+    }
+
+    /// Says that it serves: to whoever started it, to the log, to systemd.
+    fn announce(&self) -> anyhow::Result<()> {
+        let (address, hash) = (self.address, self.library.current().hash().to_owned());
+        if self.anyone {
+            tracing::warn!("no identities are configured: anyone on this machine may call, with every role");
+        }
+        tracing::info!(%address, lists = hash, version = ENGINE_VERSION, tls = self.certificates.is_some(), "serving");
+        super::print(&format!("mingcha: serving on {address}, lists {hash}\n"))?;
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]); // nobody listens outside of systemd
+        Ok(())
+    }
+
+    /// Reads lists and certificates again, off the threads that talk to clients.
+    fn renew(&self) {
+        let (library, certificates, metrics) = (Arc::clone(&self.library), self.certificates.clone(), Arc::clone(&self.metrics));
+        tokio::task::spawn_blocking(move || {
+            say_reloaded(&library.reload(), &library, &metrics);
+            if let Some(certificates) = certificates {
+                say_renewed(certificates.reload());
+            }
+        });
+    }
+
+    /// Says that it goes, lets balancers hear it, then lets the calls in flight finish. Says whether all did.
+    async fn stop(&self) -> anyhow::Result<bool> {
+        tracing::info!("stopping");
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+        self.ready.send_replace(Readiness::NotReady("stopping".into()));
+        grpc::say(&self.health, ServingStatus::NotServing).await;
+        sleep(self.notice).await;
+        self.stop.cancel();
+        let listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match listening {
+            Some(listening) => listening.await.context("the listener failed"),
+            None => Ok(true), // stopped before
+        }
+    }
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}
+
+/// Looks at the files of lists and certificates for as long as the service runs.
+fn watch_files(
+    config: &Config,
+    library: &Arc<Library>,
+    certificates: Option<&Arc<Certificates>>,
+    metrics: &Arc<Metrics>,
+    stop: &CancellationToken,
+) {
+    let (reloading, metrics) = (Arc::clone(library), Arc::clone(metrics));
+    let say = move |reloaded: Result<Reloaded, ReloadError>| say_reloaded(&reloaded, &reloading, &metrics);
+    tokio::spawn(library::watch::watch(Arc::clone(library), config.wordlists_watch, stop.clone(), say));
+    if let (Some(certificates), Some(tls)) = (certificates, &config.tls) {
+        tokio::spawn(tls::watch(Arc::clone(certificates), tls.watch, stop.clone(), say_renewed));
+    }
+}
+
+fn say_reloaded(reloaded: &Result<Reloaded, ReloadError>, library: &Library, metrics: &Metrics) {
+    metrics.reloaded(reloaded, library);
     match reloaded {
         Ok(reloaded) => tracing::info!(before = reloaded.before, after = reloaded.after, "lists reloaded"),
+        Err(ReloadError::NoFolder) => {} // nothing to read again
         Err(error) => tracing::error!(%error, "lists refused: the old ones go on serving"),
     }
 }

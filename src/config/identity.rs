@@ -22,7 +22,7 @@ pub(super) fn listed(origin: &str, text: &str) -> (Vec<Identity>, Vec<Problem>) 
 /// Reads the identities of a table.
 pub(super) fn identities(entry: &mut Entry<'_, '_>) -> Vec<Identity> {
     let mut seen = Seen::default();
-    entry.entries("identity", |entry| identity(entry, &mut seen)).into_iter().flatten().collect()
+    entry.entries("identity", |entry| identity(entry, &mut seen))
 }
 
 /// What must not stand twice.
@@ -33,7 +33,7 @@ struct Seen {
     tokens: Vec<TokenHash>,
 }
 
-fn identity(entry: &mut Entry<'_, '_>, seen: &mut Seen) -> Option<Identity> {
+fn identity(entry: &mut Entry<'_, '_>, seen: &mut Seen) -> Identity {
     let id = entry.text("id");
     if id.value.len() > 64 || !id.value.bytes().all(|byte| byte.is_ascii_graphic()) {
         entry.report(id.line, format!("id '{}' must be 1 to 64 visible ASCII characters", id.value.escape_debug()));
@@ -56,7 +56,7 @@ fn identity(entry: &mut Entry<'_, '_>, seen: &mut Seen) -> Option<Identity> {
     if names.is_empty() && tokens.is_empty() {
         entry.report(entry.line(), format!("identity '{}' has neither a san nor a token_sha256: nobody could be it", id.value));
     }
-    Some(Identity { id: id.value, names, tokens, roles: Set::from_iter(roles), regions, body })
+    Identity { id: id.value, names, tokens, roles: Set::from_iter(roles), regions, body }
 }
 
 fn known_roles() -> String {
@@ -120,7 +120,7 @@ pub(super) fn written(identities: &[Identity]) -> String {
             SubjectName::Uri(uri) => format!("URI:{uri}"),
             SubjectName::Dns(host) => format!("DNS:{host}"),
         });
-        let tokens = identity.tokens.iter().map(|TokenHash(hash)| hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        let tokens = identity.tokens.iter().map(ToString::to_string);
         let mut parts = vec![format!("id = \"{}\"", identity.id.replace('\\', "\\\\").replace('"', "\\\""))];
         parts.push(format!("san = {}", list(names.collect())));
         parts.push(format!("token_sha256 = {}", list(tokens.collect())));

@@ -111,7 +111,7 @@ macro_rules! keys {
             kind: Kind::$kind,
             default: $default,
             about: $about,
-            set: |$config, $text| { $set; Ok(()) },
+            set: |$config, $text| Ok($set),
         }),+];
     };
 }
@@ -174,7 +174,7 @@ keys! {
     "admin.plain_text": Flag = "false", "whether the admin port may listen beyond loopback",
         |config, text| config.admin.plain_text = flag(text)?;
     "telemetry.log": Text = "info", "what is logged: off, error, warn, info, debug, trace, also by module: info,mingcha=debug",
-        |config, text| config.telemetry.log = text.to_owned();
+        |config, text| text.clone_into(&mut config.telemetry.log);
     "telemetry.log_format": Text = "json", "how a line of the log is written: json, or text for people",
         |config, text| config.telemetry.log_format = format(text)?;
     "telemetry.texts": Flag = "false", "whether names and scopes may stand in logs and traces",
@@ -184,7 +184,7 @@ keys! {
     "telemetry.sample": Share = "1", "the share of calls that are traced where the caller does not say",
         |config, text| config.telemetry.sample = share(text)?;
     "auth.identity": Identities = "", "who may call; nothing: anyone on loopback, with every role",
-        |_config, _text| (); // read by `identity`, which says the place of every problem
+        |_config, _text| {}; // read by `identity`, which says the place of every problem
 }
 
 /// TLS, with its defaults where nothing was said of it yet.

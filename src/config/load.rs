@@ -19,6 +19,13 @@ use crate::{
 pub const FILE: &str = "MINGCHA_CONFIG";
 /// Variables that begin like ours and are none of the service's.
 const OTHERS: &[&str] = &[FILE, "MINGCHA_REGISTER", "MINGCHA_UPDATE"];
+/// Kubernetes tells every process of a service called mingcha by such variables.
+const INJECTED: &[&str] = &["MINGCHA_SERVICE_", "MINGCHA_PORT"];
+
+/// Whether a variable of the environment says something to us. An empty one does not.
+fn is_ours(name: &str, value: &str) -> bool {
+    name.starts_with("MINGCHA_") && !value.is_empty() && !INJECTED.iter().any(|injected| name.starts_with(injected))
+}
 
 /// A configuration and where it came from.
 #[derive(Debug, Clone)]
@@ -113,7 +120,7 @@ fn keys_of(entry: &mut Entry<'_, '_>, section: &str) -> Vec<(&'static Key, Strin
 /// # Errors
 /// Every problem, each with where it came from.
 pub fn load(flags: &Flags, environment: impl IntoIterator<Item = (String, String)>) -> Result<Loaded, Problems> {
-    let environment: BTreeMap<String, String> = environment.into_iter().filter(|(name, _)| name.starts_with("MINGCHA_")).collect();
+    let environment: BTreeMap<String, String> = environment.into_iter().filter(|(name, value)| is_ours(name, value)).collect();
     let mut given = Given::default();
     let file = flags.file.clone().or_else(|| environment.get(FILE).map(PathBuf::from));
     if let Some(file) = &file {

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use tonic::{Request, Status};
+use tracing::Span;
 
 use super::status;
 use crate::{
-    auth::Identity,
+    auth::{Identity, Refusal},
     jurisdiction::Region,
     library::{Library, Version},
     server::workers::{Cancelled, Workers},
+    telemetry::Metrics,
 };
 
 /// See the module. Cheap to clone.
@@ -19,9 +21,17 @@ pub struct Desk {
     pub library: Arc<Library>,
     /// Who does the long work.
     pub workers: Workers,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Desk {
+    /// A desk with workers of its own.
+    #[must_use]
+    pub fn new(library: Arc<Library>, metrics: Arc<Metrics>) -> Self {
+        Self { library, workers: Workers::new(&metrics.queue_depth), metrics }
+    }
+
     /// The version of the lists that a request asks for, by its field `field`.
     pub(super) async fn version(&self, hash: &str, field: &str) -> Result<Arc<Version>, Status> {
         if let Some(version) = self.library.at_hand(hash) {
@@ -33,7 +43,8 @@ impl Desk {
 
     /// Has long work done by a worker.
     pub(super) async fn work<T: Send + 'static>(&self, work: impl FnOnce(&Cancelled) -> T + Send + 'static) -> Result<T, Status> {
-        self.workers.run(work).await.map_err(|_| status::worker_died())
+        let span = Span::current(); // what the work tells belongs to the call
+        self.workers.run(move |cancelled| span.in_scope(|| work(cancelled))).await.map_err(|_| status::worker_died())
     }
 }
 
@@ -42,7 +53,8 @@ pub(super) fn caller<T>(request: &Request<T>) -> Result<Arc<Identity>, Status> {
     request.extensions().get::<Arc<Identity>>().cloned().ok_or_else(status::no_identity)
 }
 
-/// Whether the caller may act in a place that a request names in `field`.
-pub(super) fn confine(identity: &Identity, region: Region, field: &str) -> Result<(), Status> {
-    if identity.reaches(region) { Ok(()) } else { Err(status::region_outside(identity, region, field)) }
+/// A caller that may not act in the place that a request names in `field`: counted, and said.
+pub(super) fn outside(identity: &Identity, region: Region, field: &str, metrics: &Metrics) -> Status {
+    metrics.refused.of(Refusal::RegionOutside).inc();
+    status::region_outside(identity, region, field)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
 use super::{
-    desk::{Desk, caller, confine},
+    desk::{Desk, caller, outside},
     status,
 };
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
     day::Date,
     library::Version,
     server::workers::Cancelled,
+    telemetry::Metrics,
     wire::{
         Bases, Violation, respond, understand,
         v1::{BatchScreenRequest, BatchScreenResponse, ScreenRequest, ScreenResponse, screening_service_server::ScreeningService},
@@ -49,19 +50,18 @@ impl ScreeningService for Screening {
         let request = request.into_inner();
         let version = self.desk.version(&request.lists_hash, "lists_hash").await?;
         let short = request.name.len() + request.scope.len() + request.advertisement.len() <= SHORT;
-        if short {
-            return one(request, &version, &identity, today(), &mut Bases::Inline, &str::to_owned).map(Response::new).map_err(Into::into);
-        }
-        let answer = move |_: &Cancelled| one(request, &version, &identity, today(), &mut Bases::Inline, &str::to_owned);
-        self.desk.work(answer).await?.map(Response::new).map_err(Into::into)
+        let examiner = Examiner { version, identity, metrics: Arc::clone(&self.desk.metrics), today: today() };
+        let answer = move |_: &Cancelled| examiner.one(request, &mut Bases::Inline, &str::to_owned);
+        let answered = if short { answer(&Cancelled::default()) } else { self.desk.work(answer).await? };
+        answered.map(Response::new).map_err(Into::into)
     }
 
     async fn batch_screen(&self, request: Request<BatchScreenRequest>) -> Result<Response<BatchScreenResponse>, Status> {
         let identity = caller(&request)?;
         let BatchScreenRequest { requests, lists_hash } = request.into_inner();
         let version = self.desk.version(&lists_hash, "lists_hash").await?;
-        let answers = move |cancelled: &Cancelled| batch(requests, &lists_hash, &version, &identity, cancelled);
-        self.desk.work(answers).await?.map(Response::new)
+        let examiner = Examiner { version, identity, metrics: Arc::clone(&self.desk.metrics), today: today() };
+        self.desk.work(move |cancelled| examiner.batch(requests, &lists_hash, cancelled)).await?.map(Response::new)
     }
 }
 
@@ -80,55 +80,54 @@ impl From<Refused> for Status {
     }
 }
 
-/// Screens one firm; `path` says where a field of its request stands in the call.
-fn one(
-    request: ScreenRequest,
-    version: &Arc<Version>,
-    identity: &Identity,
+/// Screens for one caller by one version of the lists.
+struct Examiner {
+    version: Arc<Version>,
+    identity: Arc<Identity>,
+    metrics: Arc<Metrics>,
     today: Date,
-    bases: &mut Bases,
-    path: &dyn Fn(&str) -> String,
-) -> Result<ScreenResponse, Refused> {
-    let engine = version.engine();
-    let understood = understand(request, engine, today).map_err(Refused::Violations)?;
-    confine(identity, understood.firm.circumstances.region, &path("region")).map_err(Refused::Outside)?;
-    let answer = engine.screen(&understood.firm);
-    Ok(respond(&understood, &answer, engine, bases))
 }
 
-fn batch(
-    requests: Vec<ScreenRequest>,
-    lists_hash: &str,
-    version: &Arc<Version>,
-    identity: &Identity,
-    cancelled: &Cancelled,
-) -> Result<BatchScreenResponse, Status> {
-    too_many("requests", requests.len())?;
-    let today = today();
-    let mut bases = Bases::shared();
-    let mut responses = Vec::with_capacity(requests.len());
-    let mut violations = Vec::new();
-    for (index, request) in requests.into_iter().enumerate() {
-        if cancelled.is_cancelled() {
-            return Err(status::too_late());
+impl Examiner {
+    /// One firm; `path` says where a field of its request stands in the call.
+    fn one(&self, request: ScreenRequest, bases: &mut Bases, path: &dyn Fn(&str) -> String) -> Result<ScreenResponse, Refused> {
+        let engine = self.version.engine();
+        let understood = understand(request, engine, self.today).map_err(Refused::Violations)?;
+        let region = understood.firm.circumstances.region;
+        if !self.identity.reaches(region) {
+            return Err(Refused::Outside(outside(&self.identity, region, &path("region"), &self.metrics)));
         }
-        let path = |field: &str| format!("requests[{index}].{field}");
-        if !request.lists_hash.is_empty() && request.lists_hash != lists_hash {
-            let message = "in a batch it is empty or that of the batch".to_owned();
-            violations.push(Violation { field: path("lists_hash"), message });
-        }
-        match one(request, version, identity, today, &mut bases, &path) {
-            Ok(response) => responses.push(response),
-            Err(Refused::Outside(status)) => return Err(status),
-            Err(Refused::Violations(more)) => violations.extend(more.into_iter().map(|violation| violation.within(&path))),
-        }
-        if violations.len() > MOST_VIOLATIONS {
-            break;
-        }
+        let answer = self.version.screen(&understood.firm, &self.metrics);
+        Ok(respond(&understood, &answer, engine, bases))
     }
-    if violations.is_empty() {
-        Ok(BatchScreenResponse { responses, bases: bases.into_shared() })
-    } else {
+
+    fn batch(&self, requests: Vec<ScreenRequest>, lists_hash: &str, cancelled: &Cancelled) -> Result<BatchScreenResponse, Status> {
+        too_many("requests", requests.len())?;
+        let mut bases = Bases::shared();
+        let mut responses = Vec::with_capacity(requests.len());
+        let mut violations = Vec::new();
+        for (index, request) in requests.into_iter().enumerate() {
+            if cancelled.is_cancelled() {
+                return Err(status::too_late());
+            }
+            let path = |field: &str| format!("requests[{index}].{field}");
+            if !request.lists_hash.is_empty() && request.lists_hash != lists_hash {
+                let message = "in a batch it is empty or that of the batch".to_owned();
+                violations.push(Violation { field: path("lists_hash"), message });
+                continue;
+            }
+            match self.one(request, &mut bases, &path) {
+                Ok(response) => responses.push(response),
+                Err(Refused::Outside(status)) => return Err(status),
+                Err(Refused::Violations(more)) => violations.extend(more.into_iter().map(|violation| violation.within(&path))),
+            }
+            if violations.len() > MOST_VIOLATIONS {
+                break;
+            }
+        }
+        if violations.is_empty() {
+            return Ok(BatchScreenResponse { responses, bases: bases.into_shared() });
+        }
         Err(status::bad_request(violations))
     }
 }

@@ -21,7 +21,7 @@ const COME_AGAIN: Duration = Duration::from_millis(250);
 
 /// Longest message, in characters: a status travels in a header.
 const MESSAGE: usize = 400;
-/// Most room for the problems of lists, in bytes, for the same reason.
+/// Most room for what is wrong, in bytes, for the same reason.
 const PROBLEMS: usize = 4 << 10;
 
 /// A message that is no protobuf message of its type.
@@ -33,9 +33,14 @@ pub(crate) fn undecodable(error: &prost::DecodeError) -> Status {
 pub(crate) fn bad_request(violations: Vec<Violation>) -> Status {
     let summary: Vec<String> = violations.iter().map(ToString::to_string).collect();
     let message = summary.join("; ");
+    let mut room = PROBLEMS;
+    let fits = |violation: &Violation| {
+        room = room.saturating_sub(violation.field.len() + violation.message.len() + 8);
+        room > 0
+    };
     let violations: Vec<FieldViolation> =
-        violations.into_iter().map(|violation| FieldViolation::new(violation.field, violation.message)).collect();
-    // the status travels in a header: the details name every field, the message is kept short
+        violations.into_iter().take_while(fits).map(|violation| FieldViolation::new(violation.field, violation.message)).collect();
+    // the status travels in a header: the details name as many fields as it holds, the message is kept short
     let short: String = message.chars().take(MESSAGE).collect();
     Status::with_error_details(tonic::Code::InvalidArgument, short, ErrorDetails::with_bad_request(violations))
 }

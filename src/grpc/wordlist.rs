@@ -1,12 +1,11 @@
 //! `mingcha.v1.WordlistService`.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
-use jiff::Timestamp;
 use tonic::{Request, Response, Status};
 
 use super::{
-    desk::{Desk, caller, confine},
+    desk::{Desk, caller, outside},
     screening::too_many,
     status,
 };
@@ -14,10 +13,11 @@ use crate::{
     auth::Identity,
     clock::today,
     day::Date,
-    library::{Library, Version},
+    library::Version,
     problem::Problems,
     screen::{Engine, LONGEST_NAME},
     server::workers::Cancelled,
+    telemetry::Metrics,
     wire::{
         self, Bases, Draft, Violation, respond, understand,
         v1::{
@@ -104,26 +104,32 @@ impl WordlistService for Wordlist {
         let PreviewRequest { draft, firms } = request.into_inner();
         too_many("firms", firms.len())?;
         let drafted = self.drafted(draft).await?;
-        let library = Arc::clone(&self.desk.library);
-        self.desk.work(move |cancelled| preview(&library, &drafted, firms, &identity, cancelled)).await?.map(Response::new)
+        let desk = self.desk.clone();
+        self.desk.work(move |cancelled| preview(&desk, &drafted, firms, &identity, cancelled)).await?.map(Response::new)
     }
 
     async fn reload(&self, _: Request<ReloadRequest>) -> Result<Response<ReloadResponse>, Status> {
         let library = Arc::clone(&self.desk.library);
-        let reloaded = self.desk.work(move |_| library.reload()).await?.map_err(|error| status::not_reloaded(&error))?;
+        let metrics = Arc::clone(&self.desk.metrics);
+        let reload = move |_: &Cancelled| {
+            let reloaded = library.reload();
+            metrics.reloaded(&reloaded, &library);
+            reloaded
+        };
+        let reloaded = self.desk.work(reload).await?.map_err(|error| status::not_reloaded(&error))?;
         Ok(Response::new(ReloadResponse { lists_hash: reloaded.after, lists_hash_before: reloaded.before }))
     }
 }
 
 fn preview(
-    library: &Library,
+    desk: &Desk,
     drafted: &Drafted,
     firms: Vec<ScreenRequest>,
     identity: &Identity,
     cancelled: &Cancelled,
 ) -> Result<PreviewResponse, Status> {
-    let before = library.version(&drafted.under).map_err(|error| status::no_version(&error, "draft.base_lists_hash"))?;
-    let after = Version::build(&drafted.over, Timestamp::now()).map_err(|problems: Problems| status::bad_lists(&problems))?;
+    let before = desk.library.version(&drafted.under).map_err(|error| status::no_version(&error, "draft.base_lists_hash"))?;
+    let after = Version::build(&drafted.over, SystemTime::now()).map_err(|problems: Problems| status::bad_lists(&problems))?;
     let today = today();
     let (mut changes, mut unchanged_count, mut violations) = (Vec::new(), 0, Vec::new());
     for (index, firm) in (0..).zip(firms) {
@@ -131,7 +137,12 @@ fn preview(
             return Err(status::too_late());
         }
         let path = |field: &str| format!("firms[{index}].{field}");
-        let judge = |version: &Version| judged(firm.clone(), version.engine(), identity, today, &path);
+        if !firm.lists_hash.is_empty() {
+            violations
+                .push(Violation { field: path("lists_hash"), message: "a preview judges by the draft and what is underneath".to_owned() });
+            continue;
+        }
+        let judge = |version: &Version| judged(firm.clone(), version.engine(), identity, today, &path, &desk.metrics);
         match (judge(&before)?, judge(&after)?) {
             (Ok(before), Ok(after)) if before.decision == after.decision => unchanged_count += 1,
             (Ok(before), Ok(after)) => changes.push(v1::DecisionChange { index, before: Some(before), after: Some(after) }),
@@ -152,11 +163,15 @@ fn judged(
     identity: &Identity,
     today: Date,
     path: &dyn Fn(&str) -> String,
+    metrics: &Metrics,
 ) -> Result<Result<ScreenResponse, Vec<Violation>>, Status> {
     let understood = match understand(firm, engine, today) {
         Ok(understood) => understood,
         Err(violations) => return Ok(Err(violations)),
     };
-    confine(identity, understood.firm.circumstances.region, &path("region"))?;
+    let region = understood.firm.circumstances.region;
+    if !identity.reaches(region) {
+        return Err(outside(identity, region, &path("region"), metrics));
+    }
     Ok(Ok(respond(&understood, &engine.screen(&understood.firm), engine, &mut Bases::Inline)))
 }

@@ -11,13 +11,19 @@ pub mod watch;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::SystemTime,
 };
 
 use arc_swap::ArcSwap;
-use jiff::Timestamp;
 
-use crate::{embedded, problem::Problems, screen::Engine, wordlist::Files};
+use crate::{
+    embedded,
+    problem::Problems,
+    screen::{Answer, Engine, Firm},
+    telemetry::{AnswerCounters, Metrics, texts},
+    wordlist::Files,
+};
 use recent::Recent;
 use versions::{KeepError, VersionError, Versions};
 
@@ -48,7 +54,8 @@ impl Source {
 pub struct Version {
     engine: Engine,
     instruments: BTreeMap<String, String>,
-    since: Timestamp,
+    since: SystemTime,
+    counters: OnceLock<Option<AnswerCounters>>,
 }
 
 impl Version {
@@ -56,18 +63,29 @@ impl Version {
     ///
     /// # Errors
     /// Every problem of the files.
-    pub fn build(files: &Files, since: Timestamp) -> Result<Self, Problems> {
+    pub fn build(files: &Files, since: SystemTime) -> Result<Self, Problems> {
         let engine = Engine::build(files)?;
         let is_instrument = |path: &str| engine.lists().instruments().iter().any(|instrument| instrument.file == path);
         let texts = files.iter().filter(|(path, _)| is_instrument(path));
         let instruments = texts.map(|(path, text)| (path.to_owned(), text.to_owned())).collect();
-        Ok(Self { engine, instruments, since })
+        Ok(Self { engine, instruments, since, counters: OnceLock::new() })
     }
 
     /// The engine over it.
     #[must_use]
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Screens a firm, and counts and tells the answer.
+    pub fn screen(&self, firm: &Firm, metrics: &Arc<Metrics>) -> Answer<'_> {
+        let answer = self.engine.screen(firm);
+        let counters = self.counters.get_or_init(|| AnswerCounters::new(metrics, &self.engine).ok());
+        if let Some(counters) = counters {
+            counters.answered(&answer, &self.engine);
+        }
+        texts(firm, &answer);
+        answer
     }
 
     /// Its lists hash.
@@ -84,7 +102,7 @@ impl Version {
 
     /// When it was loaded.
     #[must_use]
-    pub fn since(&self) -> Timestamp {
+    pub fn since(&self) -> SystemTime {
         self.since
     }
 }
@@ -129,7 +147,7 @@ impl Library {
     /// [`ReloadError`] where the lists are bad or cannot be kept.
     pub fn open(source: Source, data: Option<&Path>) -> Result<Self, ReloadError> {
         let files = source.read()?;
-        let version = Version::build(&files, Timestamp::now())?;
+        let version = Version::build(&files, SystemTime::now())?;
         let versions = data.map(Versions::open).transpose()?;
         if let Some(versions) = &versions {
             versions.keep(&files)?;
@@ -157,7 +175,7 @@ impl Library {
         self.recent.get(hash, || {
             let files = self.files(hash)?;
             let damaged = |problems: Problems| VersionError::Unusable { hash: hash.to_owned(), problems };
-            Version::build(&files, Timestamp::now()).map_err(damaged)
+            Version::build(&files, SystemTime::now()).map_err(damaged)
         })
     }
 
@@ -202,7 +220,7 @@ impl Library {
         if files.hash() == before {
             return Ok(Reloaded { after: before.clone(), before });
         }
-        let version = Version::build(&files, Timestamp::now())?;
+        let version = Version::build(&files, SystemTime::now())?;
         if let Some(versions) = &self.versions {
             versions.keep(&files)?; // before it serves: what it decides must be there to be asked again
         }

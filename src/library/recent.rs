@@ -49,9 +49,8 @@ mod tests {
     use std::{
         sync::atomic::{AtomicUsize, Ordering},
         thread,
+        time::SystemTime,
     };
-
-    use jiff::Timestamp;
 
     use super::{HELD, Recent};
     use crate::{
@@ -60,7 +59,7 @@ mod tests {
     };
 
     fn version() -> Version {
-        Version::build(&embedded::files(), Timestamp::UNIX_EPOCH).expect("the lists inside the binary")
+        Version::build(&embedded::files(), SystemTime::UNIX_EPOCH).expect("the lists inside the binary")
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::connection::Peer;
 use crate::{
     auth::{Access, Identity, Refusal, SubjectName, TokenHash, method},
     grpc::status,
+    telemetry::Metrics,
 };
 
 /// All who may call.
@@ -84,7 +85,7 @@ fn token(headers: &HeaderMap) -> Result<Option<&[u8]>, Refusal> {
 
 /// Lets a call through whose caller is known and has a role for the method. Handlers find the [`Identity`] in the
 /// request's extensions.
-pub async fn admit(State(callers): State<Arc<Callers>>, mut request: Request, next: Next) -> Response {
+pub async fn admit(State((callers, metrics)): State<(Arc<Callers>, Arc<Metrics>)>, mut request: Request, next: Next) -> Response {
     match admitted(&callers, &request) {
         Ok(Some(identity)) => {
             let id = Arc::clone(&identity);
@@ -98,7 +99,7 @@ pub async fn admit(State(callers): State<Arc<Callers>>, mut request: Request, ne
             let path = request.uri().path();
             let mut response = status::refused(refusal, path, identity.as_deref()).into_http();
             let _ = identity.map(|identity| response.extensions_mut().insert(identity));
-            let _ = response.extensions_mut().insert(refusal);
+            metrics.refused.of(refusal).inc();
             response
         }
     }

@@ -29,7 +29,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
 use super::tls::{Certificates, names};
-use crate::{auth::SubjectName, config::Limits};
+use crate::{
+    auth::SubjectName,
+    config::Limits,
+    telemetry::{Held, Metrics},
+    vocabulary::vocabulary,
+};
 
 /// How often a connection looks whether its client takes the answers.
 const LOOK: Duration = Duration::from_secs(1);
@@ -86,32 +91,21 @@ impl Drop for Expected {
     }
 }
 
-/// Why a connection ended that its client did not end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Closed {
-    /// There were too many.
-    Full,
-    /// It made no request.
-    Silent,
-    /// Its TLS handshake failed.
-    Handshake,
-    /// It did not take an answer until the deadline.
-    Unread,
-    /// It was cut off when the grace had passed.
-    CutOff,
-}
-
-impl Closed {
-    /// In metrics and logs.
-    #[must_use]
-    pub const fn id(self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::Silent => "silent",
-            Self::Handshake => "handshake",
-            Self::Unread => "unread",
-            Self::CutOff => "cut_off",
-        }
+vocabulary! {
+    /// Why a connection ended that its client did not end.
+    Closed {
+        /// There were too many.
+        Full = "full", "已满";
+        /// It made no request.
+        Silent = "silent", "静默";
+        /// Its TLS handshake failed.
+        Handshake = "handshake", "握手";
+        /// What it said is neither HTTP/1 nor HTTP/2.
+        Protocol = "protocol", "协议";
+        /// It did not take an answer until the deadline.
+        Unread = "unread", "不取";
+        /// It was cut off when the grace had passed.
+        CutOff = "cut_off", "切断";
     }
 }
 
@@ -125,8 +119,8 @@ pub struct Listening {
     pub tls: Option<Arc<Certificates>>,
     /// How long calls have to finish once the connection is asked to end.
     pub grace: Duration,
-    /// Hears why a connection was closed.
-    pub closed: Box<dyn Fn(Closed) + Send + Sync>,
+    /// Counts connections and why they were closed.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Accepts connections until `stop`; then gives every call in flight the grace to finish. Says whether all did.
@@ -141,14 +135,15 @@ pub async fn listen(listener: TcpListener, listening: Listening, stop: Cancellat
             continue;
         };
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-            (listening.closed)(Closed::Full);
+            listening.metrics.closed.of(Closed::Full).inc();
             continue;
         };
-        let connection = Connection { listening: Arc::clone(&listening), stop: stop.clone(), _place: place };
+        let open = Held::new(&listening.metrics.connections);
+        let connection = Connection { listening: Arc::clone(&listening), stop: stop.clone(), _place: place, _open: open };
         let cut_off = Arc::clone(&cut_off);
         connections.spawn(async move {
             if let Err(closed) = connection.serve(tcp, address).await {
-                (connection.listening.closed)(closed);
+                connection.listening.metrics.closed.of(closed).inc();
                 cut_off.fetch_or(closed == Closed::CutOff, Ordering::Relaxed);
             }
         });
@@ -163,6 +158,7 @@ struct Connection {
     listening: Arc<Listening>,
     stop: CancellationToken,
     _place: OwnedSemaphorePermit,
+    _open: Held,
 }
 
 impl Connection {
@@ -206,7 +202,7 @@ impl Connection {
         loop {
             let leaving = leave_by.is_some();
             let asked = tokio::select! {
-                _ = connection.as_mut() => return Ok(()), // how a client ends it is the client's affair
+                ended = connection.as_mut() => return ended.or_else(|error| by_client(&*error)),
                 () = self.stop.cancelled(), if !leaving => (self.listening.grace, Closed::CutOff),
                 () = renewed.as_mut(), if !leaving => (self.listening.grace, Closed::CutOff),
                 () = silence.as_mut(), if !leaving && !heard.load(Ordering::Relaxed) => {
@@ -227,6 +223,22 @@ impl Connection {
             connection.as_mut().graceful_shutdown();
         }
     }
+}
+
+/// How a connection ended that failed: a network that breaks is no fault of what was said.
+fn by_client(error: &(dyn std::error::Error + 'static)) -> Result<(), Closed> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let broken = error.is::<std::io::Error>();
+        let left = error
+            .downcast_ref::<hyper::Error>()
+            .is_some_and(|error| error.is_incomplete_message() || error.is_timeout() || error.is_closed());
+        if broken || left {
+            return Ok(());
+        }
+        cause = error.source();
+    }
+    Err(Closed::Protocol)
 }
 
 /// Ends when the certificates have been renewed.

@@ -15,6 +15,7 @@ use crate::{
     auth::{Access, method},
     config::Limits,
     grpc::status,
+    telemetry::{Metrics, labels::Shed},
 };
 
 /// The places there are.
@@ -22,13 +23,15 @@ use crate::{
 pub struct Places {
     calls: Arc<Semaphore>,
     streams: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
 }
 
 impl Places {
     /// As many as the limits say.
     #[must_use]
-    pub fn new(limits: &Limits) -> Self {
-        Self { calls: Arc::new(Semaphore::new(limits.concurrency)), streams: Arc::new(Semaphore::new(limits.subscriptions)) }
+    pub fn new(limits: &Limits, metrics: Arc<Metrics>) -> Self {
+        let places = |count| Arc::new(Semaphore::new(count));
+        Self { calls: places(limits.concurrency), streams: places(limits.subscriptions), metrics }
     }
 }
 
@@ -40,9 +43,12 @@ pub async fn shed(State(places): State<Places>, request: Request, next: Next) ->
     if !streams && method.is_some_and(|method| method.access == Access::Open) {
         return next.run(request).await;
     }
-    let places = if streams { places.streams } else { places.calls };
-    match places.try_acquire_owned() {
+    let (free, why) = if streams { (places.streams, Shed::Streams) } else { (places.calls, Shed::Calls) };
+    match free.try_acquire_owned() {
         Ok(place) => until_sent(next.run(request).await, place),
-        Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => status::overloaded().into_http(),
+        Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => {
+            places.metrics.shed.of(why).inc();
+            status::overloaded().into_http()
+        }
     }
 }

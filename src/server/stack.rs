@@ -23,16 +23,18 @@ use crate::{
     config::{Http, Limits},
     grpc::status,
     http::{ContractError, Edge, no_such_path},
+    telemetry::{CallsLayer, Metrics},
 };
 
-/// Puts the layers of a gRPC call round what answers it. Outermost first: the caller is admitted, finds a place, has a
-/// deadline, and a handler that panics fails its own call only.
-pub fn layered(answers: Router, limits: &Limits, callers: Arc<Callers>) -> Router {
+/// Puts the layers of a gRPC call round what answers it. Outermost first: the call is counted and logged, its caller is
+/// admitted, it finds a place, has a deadline, and a handler that panics fails its own call only.
+pub fn layered(answers: Router, limits: &Limits, callers: Arc<Callers>, metrics: &Arc<Metrics>) -> Router {
     answers
         .layer(CatchPanicLayer::custom(|_| status::handler_died().into_http::<Body>()))
         .layer(from_fn_with_state(Deadlines::from(limits), deadline))
-        .layer(from_fn_with_state(Places::new(limits), shed))
-        .layer(from_fn_with_state(callers, admit))
+        .layer(from_fn_with_state(Places::new(limits, Arc::clone(metrics)), shed))
+        .layer(from_fn_with_state((callers, Arc::clone(metrics)), admit))
+        .layer(CallsLayer::new(Arc::clone(metrics)))
 }
 
 /// The ways in to a gRPC service with its layers: gRPC, gRPC-Web, and JSON over HTTP, all on one port.

@@ -3,18 +3,21 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     thread,
 };
 
+use prometheus::IntGauge;
 use tokio::sync::Semaphore;
+
+use crate::telemetry::Held;
 
 /// As many at a time as there are processors; the others wait in the order they came.
 #[derive(Debug, Clone)]
 pub struct Workers {
     free: Arc<Semaphore>,
-    waiting: Arc<AtomicUsize>,
+    waiting: IntGauge,
 }
 
 /// Whether the caller has gone, so that the work can stop.
@@ -34,14 +37,14 @@ impl Cancelled {
 #[error("the worker failed")]
 pub struct WorkerDied;
 
-impl Default for Workers {
-    fn default() -> Self {
-        let processors = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { free: Arc::new(Semaphore::new(processors)), waiting: Arc::default() }
-    }
-}
-
 impl Workers {
+    /// Workers whose queue `waiting` counts.
+    #[must_use]
+    pub fn new(waiting: &IntGauge) -> Self {
+        let processors = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self { free: Arc::new(Semaphore::new(processors)), waiting: waiting.clone() }
+    }
+
     /// Does `work` on a thread of its own. Where the future is dropped before it ends, as it is at a deadline, the work
     /// is told so and should stop soon.
     ///
@@ -49,7 +52,7 @@ impl Workers {
     /// [`WorkerDied`] where the work panicked.
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce(&Cancelled) -> T + Send + 'static) -> Result<T, WorkerDied> {
         let place = {
-            let _waiting = Waiting::new(&self.waiting);
+            let _waiting = Held::new(&self.waiting);
             Arc::clone(&self.free).acquire_owned().await.map_err(|_| WorkerDied)?
         };
         let cancelled = Cancelled::default();
@@ -61,12 +64,6 @@ impl Workers {
         });
         done.await.map_err(|_| WorkerDied)
     }
-
-    /// How many calls wait for a worker.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
-    }
 }
 
 struct CancelOnDrop(Cancelled);
@@ -77,31 +74,23 @@ impl Drop for CancelOnDrop {
     }
 }
 
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::{sync::mpsc, time::Duration};
 
+    use prometheus::IntGauge;
+
     use super::{WorkerDied, Workers};
+
+    fn workers() -> (Workers, IntGauge) {
+        let waiting = IntGauge::new("waiting", "work").expect("a gauge");
+        (Workers::new(&waiting), waiting)
+    }
 
     #[tokio::test]
     async fn work_that_nobody_waits_for_is_told_to_stop() {
         let (stopped, wait) = mpsc::channel();
-        let workers = Workers::default();
+        let (workers, _) = workers();
         let work = workers.run(move |cancelled| {
             while !cancelled.is_cancelled() {
                 std::thread::sleep(Duration::from_millis(1));
@@ -116,12 +105,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_an_error_and_the_worker_is_free_again() {
-        let workers = Workers::default();
+        let (workers, waiting) = workers();
         for _ in 0..100 {
             let died = workers.run(|_| panic!("as a bug would")).await;
             assert_eq!(died, Err::<(), _>(WorkerDied));
         }
         assert_eq!(workers.run(|_| 7).await, Ok(7));
-        assert_eq!(workers.waiting(), 0);
+        assert_eq!(waiting.get(), 0);
     }
 }

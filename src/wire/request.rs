@@ -68,6 +68,7 @@ pub fn understand(request: v1::ScreenRequest, engine: &Engine, today: Date) -> R
     reader.length("scope", &request.scope, LONGEST_TEXT);
     reader.length("advertisement", &request.advertisement, LONGEST_TEXT);
     reader.uscc(&request.uscc);
+    reader.lists_hash(&request.lists_hash);
     let circumstances = Circumstances {
         region: reader.region("region", &request.region),
         kind: reader.choice("entity_kind", request.entity_kind, EntityKind::Enterprise),
@@ -134,6 +135,14 @@ impl Reader<'_> {
             Ok(()) => {}
             Err(error @ uscc::UsccError::CheckDigit { .. }) => self.warn("uscc", "USCC_CHECK_DIGIT", error.to_string()),
             Err(error) => self.warn("uscc", "USCC_MALFORMED", error.to_string()),
+        }
+    }
+
+    /// Whoever has other lists than the engine's answers from them before it comes to this.
+    fn lists_hash(&mut self, hash: &str) {
+        let ours = self.engine.lists().hash();
+        if !hash.is_empty() && hash != ours {
+            self.refuse("lists_hash", format!("the lists at hand are {ours}, and no others"));
         }
     }
 

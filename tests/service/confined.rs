@@ -2,10 +2,14 @@
 
 use std::fs;
 
-use mingcha::wire::v1::{
-    BatchScreenRequest, PreviewRequest, ScreenRequest, screening_service_client::ScreeningServiceClient,
-    wordlist_service_client::WordlistServiceClient,
+use mingcha::{
+    auth::TokenHash,
+    wire::v1::{
+        BatchScreenRequest, PreviewRequest, ScreenRequest, screening_service_client::ScreeningServiceClient,
+        wordlist_service_client::WordlistServiceClient,
+    },
 };
+use sha2::{Digest, Sha256};
 use tonic::{
     Code, Request, Status,
     metadata::MetadataValue,
@@ -16,10 +20,9 @@ use tonic_types::StatusExt;
 use super::firm;
 use crate::{certificates::Authority, server::Server};
 
-/// SHA-256 of `a token of suzhou` and of `a steward's token`, as `sha256sum` gives them.
+/// The hash of a token, as `sha256sum` gives it.
 fn sha256(token: &str) -> String {
-    use sha2::Digest;
-    sha2::Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect()
+    TokenHash(Sha256::digest(token).into()).to_string()
 }
 
 struct Bureau {
