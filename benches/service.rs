@@ -15,7 +15,9 @@ use std::{
     collections::HashMap,
     fs,
     hint::black_box,
+    io::{BufRead, BufReader},
     net::SocketAddr,
+    process::{Child, ChildStdout, Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -114,12 +116,6 @@ fn micros(seconds: f64) -> f64 {
     seconds * 1e6
 }
 
-fn resident() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
-    line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or_default() / 1024
-}
-
 #[tokio::main(flavor = "multi_thread")]
 async fn main() {
     if std::env::args().any(|arg| arg == "--test") {
@@ -146,7 +142,7 @@ async fn main() {
 
     unary(screening, echo, &requests).await;
     batch(screening, &library).await;
-    overload(&library, &requests).await;
+    overload(&requests).await;
     reloads(screening, &library, folder.path(), &requests).await;
 }
 
@@ -163,8 +159,10 @@ async fn answers(address: SocketAddr, requests: &[ScreenRequest]) -> HashMap<Str
 async fn unary(screening: SocketAddr, echo: SocketAddr, requests: &Arc<Vec<ScreenRequest>>) {
     for callers in [1, 16] {
         let (mut rates, mut p99s) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
-        for _ in 0..ROUNDS {
-            for (which, address) in [screening, echo].into_iter().enumerate() {
+        for round in 0..ROUNDS {
+            let mut pair = [(0, screening), (1, echo)];
+            pair.rotate_left(round % 2); // each goes first as often as the other
+            for (which, address) in pair {
                 let (mut latencies, rate) = load(address, requests, callers, CALLS).await;
                 rates[which].push(rate);
                 p99s[which].push(quantile(&mut latencies, 0.99));
@@ -214,50 +212,66 @@ async fn batch(address: SocketAddr, library: &Arc<Library>) {
     );
 }
 
-/// Ten times as many callers as places; those that are shed come again after a while, as they are told.
-async fn overload(library: &Arc<Library>, requests: &Arc<Vec<ScreenRequest>>) {
-    const PLACES: usize = 4;
-    let metrics = Metrics::new().expect("metrics");
-    let limits = Limits { concurrency: PLACES, ..Limits::default() };
-    let (routes, _) = grpc::routes(&Desk::new(Arc::clone(library), Arc::clone(&metrics)), &limits).await.expect("routes");
-    let address = serve(routes, limits, &metrics).await;
-    let (mut alone, _) = load(address, requests, PLACES, CALLS).await;
-    let before = resident();
-    let (done, shed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let mut callers = Vec::new();
-    for caller in 0..PLACES * 10 {
-        let (requests, done, shed) = (Arc::clone(requests), Arc::clone(&done), Arc::clone(&shed));
-        callers.push(tokio::spawn(async move {
-            let mut client = client(address).await;
-            let mut latencies = Vec::new();
-            for call in 0.. {
-                if done.load(Ordering::Relaxed) {
-                    break;
-                }
-                let start = Instant::now();
-                match client.screen(requests[(caller * 7919 + call) % requests.len()].clone()).await {
-                    Ok(answer) => {
-                        black_box(answer);
-                        latencies.push(start.elapsed().as_secs_f64());
-                    }
-                    Err(status) => {
-                        assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
-                        shed.fetch_add(1, Ordering::Relaxed);
-                        tokio::time::sleep(Duration::from_millis(5)).await; // sooner than told, to press harder
-                    }
-                }
-            }
-            latencies
-        }));
+/// A service in a process of its own, so that what it takes of the processors can be told from what the callers take.
+struct Process {
+    child: Child,
+    address: SocketAddr,
+    _output: BufReader<ChildStdout>,
+}
+
+impl Process {
+    fn start(places: usize) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_mingcha"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--telemetry-log", "error", "--limits-concurrency", &places.to_string()])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let mut output = BufReader::new(child.stdout.take().expect("piped"));
+        let mut first = String::new();
+        output.read_line(&mut first).expect("it speaks");
+        let address = first.split_whitespace().nth(3).and_then(|address| address.trim_end_matches(',').parse().ok()).expect("an address");
+        Self { child, address, _output: output }
     }
+
+    /// Seconds of processors that a process has taken, in hundredths, and its resident memory, in MB.
+    fn taken(process: &str) -> (f64, u64) {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks = |at: usize| fields.get(at).and_then(|ticks| ticks.parse::<f64>().ok()).unwrap_or_default();
+        let pages = ticks(21);
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // megabytes
+        ((ticks(11) + ticks(12), (pages * 4096.0 / 1e6) as u64))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Ten times as many callers as places. Those that are shed come again sooner than they are told, to press harder.
+async fn overload(requests: &Arc<Vec<ScreenRequest>>) {
+    const PLACES: usize = 4;
+    let process = Process::start(PLACES);
+    let (address, id) = (process.address, process.child.id().to_string());
+    let (mut alone, _) = load(address, requests, PLACES, CALLS).await;
+    let (before, own_before) = (Process::taken(&id), Process::taken("self"));
+    let (done, shed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let callers: Vec<_> = (0..PLACES * 10)
+        .map(|caller| tokio::spawn(press(address, caller, Arc::clone(requests), Arc::clone(&done), Arc::clone(&shed))))
+        .collect();
     tokio::time::sleep(Duration::from_secs(10)).await;
     done.store(true, Ordering::Relaxed);
     let mut served = Vec::new();
     for caller in callers {
         served.extend(caller.await.expect("no panic"));
     }
+    let (after, own_after) = (Process::taken(&id), Process::taken("self"));
+    let (service, generator) = (after.0 - before.0, own_after.0 - own_before.0);
     let (p99, alone) = (quantile(&mut served, 0.99), quantile(&mut alone, 0.99));
-    let share = served.len() as f64 / (served.len() as f64 + shed.load(Ordering::Relaxed) as f64);
+    let shed = shed.load(Ordering::Relaxed);
     println!(
         "overload, {} callers for {PLACES} places: p99 of served calls {:.0} µs, {:.1} times the {:.0} µs of {PLACES} callers (target: at most 3)",
         PLACES * 10,
@@ -266,12 +280,41 @@ async fn overload(library: &Arc<Library>, requests: &Arc<Vec<ScreenRequest>>) {
         micros(alone)
     );
     println!(
-        "  {:.0} % of {} calls served; memory {} MB before, {} MB after; the callers run in this process too, on the same processors",
-        share * 100.0,
-        served.len() as u64 + shed.load(Ordering::Relaxed),
-        before,
-        resident()
+        "  {} served, {shed} shed; the callers took {:.0} % of the processor time; memory of the service {} MB before, {} MB after",
+        served.len(),
+        100.0 * generator / (service + generator),
+        before.1,
+        after.1
     );
+}
+
+async fn press(
+    address: SocketAddr,
+    caller: usize,
+    requests: Arc<Vec<ScreenRequest>>,
+    done: Arc<AtomicBool>,
+    shed: Arc<AtomicU64>,
+) -> Vec<f64> {
+    let mut client = client(address).await;
+    let mut latencies = Vec::new();
+    for call in 0.. {
+        if done.load(Ordering::Relaxed) {
+            break;
+        }
+        let start = Instant::now();
+        match client.screen(requests[(caller * 7919 + call) % requests.len()].clone()).await {
+            Ok(answer) => {
+                black_box(answer);
+                latencies.push(start.elapsed().as_secs_f64());
+            }
+            Err(status) => {
+                assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+                shed.fetch_add(1, Ordering::Relaxed);
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+    latencies
 }
 
 async fn reloads(address: SocketAddr, library: &Arc<Library>, folder: &std::path::Path, requests: &Arc<Vec<ScreenRequest>>) {

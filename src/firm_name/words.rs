@@ -1,6 +1,6 @@
 //! The words firms' names are made of, from `wordlists/language/name-parts.tsv`.
 
-use std::collections::{HashMap, HashSet};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::problem::Problem;
 
@@ -10,14 +10,14 @@ const FILE: &str = "language/name-parts.tsv";
 #[derive(Debug, Default)]
 pub struct NameWords {
     /// Forms whose firms have branches, by first character, longest first.
-    companies: HashMap<char, Vec<String>>,
+    companies: FxHashMap<char, Vec<String>>,
     /// 集团, which heads branches only where no company does.
-    groups: HashMap<char, Vec<String>>,
+    groups: FxHashMap<char, Vec<String>>,
     /// All forms by last character, longest first.
-    forms: HashMap<char, Vec<String>>,
-    notes: HashMap<char, Vec<String>>,
-    branches: HashMap<char, Vec<String>>,
-    industries: HashSet<String>,
+    forms: FxHashMap<char, Vec<String>>,
+    notes: FxHashMap<char, Vec<String>>,
+    branches: FxHashMap<char, Vec<String>>,
+    industries: FxHashSet<String>,
     townships: Vec<String>,
     longest_industry: usize,
 }
@@ -81,7 +81,7 @@ impl NameWords {
 
     fn finish(&mut self) {
         let maps = [&mut self.companies, &mut self.groups, &mut self.forms, &mut self.notes, &mut self.branches];
-        for words in maps.into_iter().flat_map(HashMap::values_mut) {
+        for words in maps.into_iter().flat_map(FxHashMap::values_mut) {
             words.sort_by_key(|word| std::cmp::Reverse(word.len()));
         }
         self.longest_industry = self.industries.iter().map(String::len).max().unwrap_or(0);
@@ -100,7 +100,7 @@ impl NameWords {
         self.head_by(&self.companies, text).or_else(|| self.head_by(&self.groups, text))
     }
 
-    fn head_by(&self, forms: &HashMap<char, Vec<String>>, text: &str) -> Option<usize> {
+    fn head_by(&self, forms: &FxHashMap<char, Vec<String>>, text: &str) -> Option<usize> {
         let mut ends = text.char_indices().skip(1).filter_map(|(at, first)| {
             let forms = forms.get(&fold(first))?;
             forms.iter().find_map(|form| Some(at + starts_with(&text[at..], form)?))
@@ -145,7 +145,7 @@ impl NameWords {
     }
 }
 
-fn put(words: &mut HashMap<char, Vec<String>>, key: char, word: String) -> Result<(), String> {
+fn put(words: &mut FxHashMap<char, Vec<String>>, key: char, word: String) -> Result<(), String> {
     let words = words.entry(key).or_default();
     if words.contains(&word) {
         return Err(format!("{word} is listed twice"));
@@ -164,7 +164,7 @@ pub(super) fn fold(c: char) -> char {
 }
 
 /// Where the longest word that ends `text` begins.
-fn ending(words: &HashMap<char, Vec<String>>, text: &str) -> Option<usize> {
+fn ending(words: &FxHashMap<char, Vec<String>>, text: &str) -> Option<usize> {
     let words = words.get(&fold(text.chars().next_back()?))?;
     words.iter().find_map(|word| {
         let mut rest = text.chars();

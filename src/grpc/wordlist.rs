@@ -92,7 +92,10 @@ impl WordlistService for Wordlist {
 
     async fn validate(&self, request: Request<ValidateRequest>) -> Result<Response<ValidateResponse>, Status> {
         let drafted = self.drafted(request.into_inner().draft).await?;
-        let built = self.desk.work(move |_| Engine::build(&drafted.over).map(|engine| engine.lists().hash().to_owned())).await?;
+        let built = self
+            .desk
+            .work(move |_| Version::build_gently(&drafted.over, SystemTime::now()).map(|version| version.hash().to_owned()))
+            .await?;
         Ok(Response::new(match built {
             Ok(lists_hash) => ValidateResponse { problems: Vec::new(), lists_hash },
             Err(problems) => ValidateResponse { problems: wire::problems(&problems), lists_hash: String::new() },
@@ -129,7 +132,7 @@ fn preview(
     cancelled: &Cancelled,
 ) -> Result<PreviewResponse, Status> {
     let before = desk.library.version(&drafted.under).map_err(|error| status::no_version(&error, "draft.base_lists_hash"))?;
-    let after = Version::build(&drafted.over, SystemTime::now()).map_err(|problems: Problems| status::bad_lists(&problems))?;
+    let after = Version::build_gently(&drafted.over, SystemTime::now()).map_err(|problems: Problems| status::bad_lists(&problems))?;
     let today = today();
     let (mut changes, mut unchanged_count, mut violations) = (Vec::new(), 0, Vec::new());
     for (index, firm) in (0..).zip(firms) {

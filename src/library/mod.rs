@@ -12,6 +12,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, PoisonError},
+    thread,
     time::SystemTime,
 };
 
@@ -26,6 +27,9 @@ use crate::{
 };
 use recent::Recent;
 use versions::{KeepError, VersionError, Versions};
+
+/// How gently a version is built while calls are served: the niceness of its threads, -20 to 19.
+const GENTLE: i32 = 10;
 
 /// Where the lists in use come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +73,20 @@ impl Version {
         let texts = files.iter().filter(|(path, _)| is_instrument(path));
         let instruments = texts.map(|(path, text)| (path.to_owned(), text.to_owned())).collect();
         Ok(Self { engine, instruments, since, counters: OnceLock::new() })
+    }
+
+    /// The same, with less of the processors than calls have: so that they do not wait for it.
+    ///
+    /// # Errors
+    /// As [`Version::build`].
+    pub fn build_gently(files: &Files, since: SystemTime) -> Result<Self, Problems> {
+        thread::scope(|scope| {
+            let built = scope.spawn(|| {
+                let _ = rustix::process::setpriority_process(None, GENTLE); // of this thread and those it makes; if it cannot be, so be it
+                Self::build(files, since)
+            });
+            built.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
     }
 
     /// The engine over it.
@@ -175,7 +193,7 @@ impl Library {
         self.recent.get(hash, || {
             let files = self.files(hash)?;
             let damaged = |problems: Problems| VersionError::Unusable { hash: hash.to_owned(), problems };
-            Version::build(&files, SystemTime::now()).map_err(damaged)
+            Version::build_gently(&files, SystemTime::now()).map_err(damaged)
         })
     }
 
@@ -220,7 +238,7 @@ impl Library {
         if files.hash() == before {
             return Ok(Reloaded { after: before.clone(), before });
         }
-        let version = Version::build(&files, SystemTime::now())?;
+        let version = Version::build_gently(&files, SystemTime::now())?;
         if let Some(versions) = &self.versions {
             versions.keep(&files)?; // before it serves: what it decides must be there to be asked again
         }
