@@ -17,6 +17,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id};
 
 use crate::{
     embedded,
@@ -28,8 +29,9 @@ use crate::{
 use recent::Recent;
 use versions::{KeepError, VersionError, Versions};
 
-/// How gently a version is built while calls are served: the niceness of its threads, -20 to 19.
-const GENTLE: i32 = 10;
+/// How a version is built while calls are served: on processors that nobody else wants just now. A lower priority
+/// would not do: the scheduler lets it finish its slice of some milliseconds first.
+const IDLE: ThreadSchedulePolicy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
 
 /// Where the lists in use come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,14 +77,15 @@ impl Version {
         Ok(Self { engine, instruments, since, counters: OnceLock::new() })
     }
 
-    /// The same, with less of the processors than calls have: so that they do not wait for it.
+    /// The same, on processors that no call wants: none waits for it.
     ///
     /// # Errors
     /// As [`Version::build`].
     pub fn build_gently(files: &Files, since: SystemTime) -> Result<Self, Problems> {
         thread::scope(|scope| {
             let built = scope.spawn(|| {
-                let _ = rustix::process::setpriority_process(None, GENTLE); // of this thread and those it makes; if it cannot be, so be it
+                // of this thread and those it makes; where it cannot be had, calls wait a little
+                let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, IDLE);
                 Self::build(files, since)
             });
             built.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
