@@ -240,7 +240,7 @@ impl Process {
         let ticks = |at: usize| fields.get(at).and_then(|ticks| ticks.parse::<f64>().ok()).unwrap_or_default();
         let pages = ticks(21);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // megabytes
-        ((ticks(11) + ticks(12), (pages * 4096.0 / 1e6) as u64))
+        (ticks(11) + ticks(12), (pages * 4096.0 / 1e6) as u64)
     }
 }
 
