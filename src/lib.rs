@@ -44,6 +44,7 @@ pub mod config;
 pub mod embedded;
 pub mod grpc;
 pub mod http;
+pub mod journal;
 pub mod library;
 pub mod server;
 pub mod telemetry;

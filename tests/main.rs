@@ -10,6 +10,7 @@ mod disguises;
 mod doors;
 mod edge;
 mod folder;
+mod journal;
 mod json_over_http;
 mod library;
 mod lists;
