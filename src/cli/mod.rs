@@ -1,6 +1,7 @@
 //! The command line (命令行).
 
 mod config;
+mod journal;
 mod jsonl;
 mod lists;
 mod paint;
@@ -34,6 +35,9 @@ enum Command {
     /// Check or show the configuration of the service.
     #[command(subcommand)]
     Config(config::Command),
+    /// Check a journal.
+    #[command(subcommand)]
+    Journal(journal::Command),
     /// Look at the wordlists.
     #[command(subcommand)]
     Lists(lists::Command),
@@ -59,6 +63,7 @@ impl Cli {
             Command::Screen(arguments) => arguments.run(&lists),
             Command::Serve(flags) => serve::run(flags, &lists),
             Command::Config(command) => command.run(&lists),
+            Command::Journal(command) => command.run(),
             Command::Lists(command) => command.run(&lists),
         }
     }

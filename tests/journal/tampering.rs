@@ -1,6 +1,6 @@
 //! Whatever anyone does to the files is found and named.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 use mingcha::journal::{
     Head,
@@ -68,6 +68,30 @@ fn a_cut_tail_and_a_rewritten_chain_are_known_by_their_heads() {
     let findings = report(path.path(), &known).findings;
     assert_eq!(findings.len(), 2);
     assert!(findings.iter().all(|finding| finding.what.contains("rewritten")), "{findings:?}");
+}
+
+/// The command line says the same, with its exit status.
+#[test]
+fn the_command_line_verifies() {
+    let path = tempfile::tempdir().expect("a folder");
+    let heads = write(&folder(path.path()), 0..5);
+    let mingcha = |heads: &[Head]| {
+        let heads: Vec<String> = heads.iter().flat_map(|head| ["--head".to_owned(), head.to_string()]).collect();
+        let output = Command::new(env!("CARGO_BIN_EXE_mingcha"))
+            .args(["journal", "verify"])
+            .arg(path.path())
+            .args(heads)
+            .output()
+            .expect("it starts");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (status, said) = mingcha(&[heads[2], heads[4]]);
+    assert!(status == Some(0) && said.contains("5 records in") && said.contains(&heads[4].to_string()), "{said}");
+    let segment = path.path().join("00000000000000000001.jsonl");
+    put(&segment, &lines(&segment)[..4]);
+    assert_eq!(mingcha(&[]).0, Some(0));
+    let (status, said) = mingcha(&[heads[4]]);
+    assert!(status == Some(1) && said.contains("tail was cut off") && said.contains("NOT AS IT WAS"), "{said}");
 }
 
 #[test]
