@@ -3,7 +3,7 @@
 mod faults;
 mod tampering;
 
-use std::{io::Write, path::Path, process::Command, sync::Arc};
+use std::{io::Write, os::unix::fs::PermissionsExt, path::Path, process::Command, sync::Arc};
 
 use jiff::Timestamp;
 use mingcha::journal::{
@@ -82,7 +82,6 @@ fn what_is_written_is_read_over_segments_and_openings() {
     for from in [1, 2, 17, 40, 41] {
         assert_eq!(numbers(&*disk, from).expect("good").0, (from - 1..40).collect::<Vec<_>>(), "from {from}");
     }
-    use std::os::unix::fs::PermissionsExt;
     for name in segments {
         let mode = std::fs::metadata(path.path().join(name)).expect("it is there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);

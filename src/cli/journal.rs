@@ -31,12 +31,18 @@ impl Command {
         }
         let disk = Folder::open(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
         let report = verify(&disk, &heads)?;
-        let findings: String = report.findings.iter().map(|finding| format!("{finding}\n")).collect();
+        let findings: Vec<String> = report.findings.iter().map(|finding| finding.to_string() + "\n").collect();
         let torn = report.torn.as_ref().map_or_else(String::new, |torn| {
             format!("{}: an unfinished last line of {} bytes, never acknowledged\n", torn.segment, torn.bytes.len())
         });
         let verdict = if report.findings.is_empty() { "no finding" } else { "NOT AS IT WAS" };
-        print(&format!("{findings}{torn}{} records in {} segments, head {}: {verdict}\n", report.records, report.segments, report.head))?;
+        print(&format!(
+            "{}{torn}{} records in {} segments, head {}: {verdict}\n",
+            findings.concat(),
+            report.records,
+            report.segments,
+            report.head
+        ))?;
         Ok(if report.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(NOT_AS_IT_WAS) })
     }
 }

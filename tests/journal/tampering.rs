@@ -30,7 +30,7 @@ const HARMS: &[Harm] = &[
     ("two records change places", |lines| lines.swap(1, 2), "dropped or reordered"),
     ("a record is dropped", |lines| drop(lines.remove(2)), "dropped or reordered"),
     ("a record stands twice", |lines| lines.insert(2, lines[2].clone()), "dropped or reordered"),
-    ("a line is no record", |lines| lines[2] = "nothing".to_owned(), "not a record"),
+    ("a line is no record", |lines| "nothing".clone_into(&mut lines[2]), "not a record"),
     ("a line is empty", |lines| lines.insert(2, String::new()), "not a record"),
     ("the first record is dropped", |lines| drop(lines.remove(0)), "dropped or reordered"),
 ];
