@@ -198,3 +198,29 @@ fn other_requests_are_told_so() {
     stream.read_to_string(&mut said).expect("text");
     assert!(said.starts_with("HTTP/1.1 404") && said.contains("\"code\":5"), "{said}");
 }
+
+/// An answer in JSON that its client does not read: the connection is given up, and the service goes on.
+#[test]
+fn a_json_client_that_never_reads_is_given_up() {
+    let server = Server::start(&["--limits-deadline", "1s"]);
+    let firm = format!(r#"{{"name":"某地众诚理财有限公司","scope":"{}"}}"#, "理财；".repeat(100));
+    let body = format!(r#"{{"requests":[{}]}}"#, vec![firm; 1000].join(","));
+    let mut stream = TcpStream::connect(&server.address).expect("it listens");
+    let head = format!(
+        "POST /v1/screen:batch HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ngrpc-timeout: 60S\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).expect("sent");
+    let mut first = [0; 4096];
+    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("set");
+    let begun = stream.read(&mut first).expect("an answer");
+    let head = String::from_utf8_lossy(&first[..begun]).into_owned();
+    let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.trim().parse::<usize>().ok());
+    assert!(head.starts_with("HTTP/1.1 200") && length.is_some_and(|length| length > 16 << 20), "{head}");
+    std::thread::sleep(Duration::from_secs(5)); // five times the deadline
+    let mut rest = Vec::new();
+    let ended = stream.read_to_end(&mut rest);
+    let complete = begun + rest.len() >= length.unwrap_or_default();
+    assert!(!complete && !matches!(ended, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock), "{} bytes came", rest.len());
+    assert!(TcpStream::connect(&server.address).is_ok());
+}

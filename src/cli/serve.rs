@@ -155,7 +155,7 @@ impl Service {
     fn renew(&self) {
         let (library, certificates, metrics) = (Arc::clone(&self.library), self.certificates.clone(), Arc::clone(&self.metrics));
         tokio::task::spawn_blocking(move || {
-            say_reloaded(&library.reload(), &library, &metrics);
+            telemetry::reloaded(&library.reload(), &library, &metrics);
             if let Some(certificates) = certificates {
                 say_renewed(certificates.reload());
             }
@@ -191,19 +191,10 @@ fn watch_files(
     stop: &CancellationToken,
 ) {
     let (reloading, metrics) = (Arc::clone(library), Arc::clone(metrics));
-    let say = move |reloaded: Result<Reloaded, ReloadError>| say_reloaded(&reloaded, &reloading, &metrics);
+    let say = move |reloaded: Result<Reloaded, ReloadError>| telemetry::reloaded(&reloaded, &reloading, &metrics);
     tokio::spawn(library::watch::watch(Arc::clone(library), config.wordlists_watch, stop.clone(), say));
     if let (Some(certificates), Some(tls)) = (certificates, &config.tls) {
         tokio::spawn(tls::watch(Arc::clone(certificates), tls.watch, stop.clone(), say_renewed));
-    }
-}
-
-fn say_reloaded(reloaded: &Result<Reloaded, ReloadError>, library: &Library, metrics: &Metrics) {
-    metrics.reloaded(reloaded, library);
-    match reloaded {
-        Ok(reloaded) => tracing::info!(before = reloaded.before, after = reloaded.after, "lists reloaded"),
-        Err(ReloadError::NoFolder) => {} // nothing to read again
-        Err(error) => tracing::error!(%error, "lists refused: the old ones go on serving"),
     }
 }
 

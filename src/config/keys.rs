@@ -206,8 +206,12 @@ fn flag(text: &str) -> Result<bool, String> {
 
 fn duration(text: &str) -> Result<Duration, String> {
     let duration: SignedDuration = text.parse().map_err(|_| format!("'{text}' is no duration, such as 10s, 500ms, 2m"))?;
-    Duration::try_from(duration).map_err(|_| format!("'{text}' is negative"))
+    let duration = Duration::try_from(duration).map_err(|_| format!("'{text}' is negative"))?;
+    if duration > LONGEST { Err(format!("'{text}' is longer than 365 days")) } else { Ok(duration) }
 }
+
+/// Longest duration that can be configured.
+const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 
 fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("'{text}' is no count, or too large"))
@@ -272,7 +276,7 @@ mod tests {
         for (text, millis) in [("10s", 10_000), ("500ms", 500), ("2m", 120_000), ("1h 30m", 5_400_000), ("0s", 0)] {
             assert_eq!(duration(text).map(|duration| duration.as_millis()), Ok(millis), "{text}");
         }
-        for bad in ["", "10", "-1s", "soon", "10 parsecs"] {
+        for bad in ["", "10", "-1s", "soon", "10 parsecs", "999999h"] {
             assert!(duration(bad).is_err(), "{bad}");
         }
     }

@@ -21,6 +21,8 @@ pub struct Desk {
     pub library: Arc<Library>,
     /// Who does the long work.
     pub workers: Workers,
+    /// Who builds lists, one at a time: it may take long on a busy machine, and must not keep a worker from calls.
+    pub builder: Workers,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }
@@ -29,7 +31,8 @@ impl Desk {
     /// A desk with workers of its own.
     #[must_use]
     pub fn new(library: Arc<Library>, metrics: Arc<Metrics>) -> Self {
-        Self { library, workers: Workers::new(&metrics.queue_depth), metrics }
+        let (workers, builder) = (Workers::new(&metrics.queue_depth), Workers::of(1, &metrics.queue_depth));
+        Self { library, workers, builder, metrics }
     }
 
     /// The version of the lists that a request asks for, by its field `field`.
@@ -38,14 +41,23 @@ impl Desk {
             return Ok(version);
         }
         let (library, hash) = (Arc::clone(&self.library), hash.to_owned());
-        self.work(move |_| library.version(&hash)).await?.map_err(|error| status::no_version(&error, field))
+        self.build(move |_| library.version(&hash)).await?.map_err(|error| status::no_version(&error, field))
     }
 
     /// Has long work done by a worker.
     pub(super) async fn work<T: Send + 'static>(&self, work: impl FnOnce(&Cancelled) -> T + Send + 'static) -> Result<T, Status> {
-        let span = Span::current(); // what the work tells belongs to the call
-        self.workers.run(move |cancelled| span.in_scope(|| work(cancelled))).await.map_err(|_| status::worker_died())
+        by(&self.workers, work).await
     }
+
+    /// Has lists read or built.
+    pub(super) async fn build<T: Send + 'static>(&self, work: impl FnOnce(&Cancelled) -> T + Send + 'static) -> Result<T, Status> {
+        by(&self.builder, work).await
+    }
+}
+
+async fn by<T: Send + 'static>(workers: &Workers, work: impl FnOnce(&Cancelled) -> T + Send + 'static) -> Result<T, Status> {
+    let span = Span::current(); // what the work tells belongs to the call
+    workers.run(move |cancelled| span.in_scope(|| work(cancelled))).await.map_err(|_| status::worker_died())
 }
 
 /// Who calls: the layer that admits callers says so.

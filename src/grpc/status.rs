@@ -29,6 +29,11 @@ pub(crate) fn undecodable(error: &prost::DecodeError) -> Status {
     bad_request(vec![Violation { field: String::new(), message: error.to_string() }])
 }
 
+/// A message with more fields than any of ours has.
+pub(crate) fn too_many_fields(most: usize) -> Status {
+    bad_request(vec![Violation { field: String::new(), message: format!("more than {most} fields in a message") }])
+}
+
 /// A request with fields that cannot be accepted.
 pub(crate) fn bad_request(violations: Vec<Violation>) -> Status {
     let summary: Vec<String> = violations.iter().map(ToString::to_string).collect();
@@ -93,7 +98,7 @@ pub(crate) fn not_found(what: &str, name: &str) -> Status {
 
 /// A worker that died: a bug in the engine, said as what it is.
 pub(crate) fn worker_died() -> Status {
-    Status::internal("the worker that screened this batch failed")
+    Status::internal("the call failed by a mistake in the service")
 }
 
 /// A caller that may not call this method.

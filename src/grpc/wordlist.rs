@@ -17,7 +17,7 @@ use crate::{
     problem::Problems,
     screen::{Engine, LONGEST_NAME},
     server::workers::Cancelled,
-    telemetry::Metrics,
+    telemetry::{self, Metrics},
     wire::{
         self, Bases, Draft, Violation, respond, understand,
         v1::{
@@ -46,7 +46,7 @@ impl Wordlist {
     async fn drafted(&self, draft: Option<v1::Draft>) -> Result<Drafted, Status> {
         let Draft { files, removed, base } = wire::draft(draft.unwrap_or_default()).map_err(status::bad_request)?;
         let library = Arc::clone(&self.desk.library);
-        let laid_over = self.desk.work(move |_| {
+        let laid_over = self.desk.build(move |_| {
             let under = library.files(&base)?;
             let over = under.overlaid(files, &removed);
             Ok(Drafted { under: under.hash(), over })
@@ -92,10 +92,8 @@ impl WordlistService for Wordlist {
 
     async fn validate(&self, request: Request<ValidateRequest>) -> Result<Response<ValidateResponse>, Status> {
         let drafted = self.drafted(request.into_inner().draft).await?;
-        let built = self
-            .desk
-            .work(move |_| Version::build_gently(&drafted.over, SystemTime::now()).map(|version| version.hash().to_owned()))
-            .await?;
+        let built =
+            self.desk.work(move |_| Version::build(&drafted.over, SystemTime::now()).map(|version| version.hash().to_owned())).await?;
         Ok(Response::new(match built {
             Ok(lists_hash) => ValidateResponse { problems: Vec::new(), lists_hash },
             Err(problems) => ValidateResponse { problems: wire::problems(&problems), lists_hash: String::new() },
@@ -108,7 +106,7 @@ impl WordlistService for Wordlist {
         too_many("firms", firms.len())?;
         let drafted = self.drafted(draft).await?;
         let desk = self.desk.clone();
-        self.desk.work(move |cancelled| preview(&desk, &drafted, firms, &identity, cancelled)).await?.map(Response::new)
+        self.desk.build(move |cancelled| preview(&desk, &drafted, firms, &identity, cancelled)).await?.map(Response::new)
     }
 
     async fn reload(&self, _: Request<ReloadRequest>) -> Result<Response<ReloadResponse>, Status> {
@@ -116,10 +114,10 @@ impl WordlistService for Wordlist {
         let metrics = Arc::clone(&self.desk.metrics);
         let reload = move |_: &Cancelled| {
             let reloaded = library.reload();
-            metrics.reloaded(&reloaded, &library);
+            telemetry::reloaded(&reloaded, &library, &metrics);
             reloaded
         };
-        let reloaded = self.desk.work(reload).await?.map_err(|error| status::not_reloaded(&error))?;
+        let reloaded = self.desk.build(reload).await?.map_err(|error| status::not_reloaded(&error))?;
         Ok(Response::new(ReloadResponse { lists_hash: reloaded.after, lists_hash_before: reloaded.before }))
     }
 }
@@ -132,7 +130,7 @@ fn preview(
     cancelled: &Cancelled,
 ) -> Result<PreviewResponse, Status> {
     let before = desk.library.version(&drafted.under).map_err(|error| status::no_version(&error, "draft.base_lists_hash"))?;
-    let after = Version::build_gently(&drafted.over, SystemTime::now()).map_err(|problems: Problems| status::bad_lists(&problems))?;
+    let after = Version::build(&drafted.over, SystemTime::now()).map_err(|problems: Problems| status::bad_lists(&problems))?;
     let today = today();
     let (mut changes, mut unchanged_count, mut violations) = (Vec::new(), 0, Vec::new());
     for (index, firm) in (0..).zip(firms) {

@@ -77,7 +77,8 @@ impl Version {
         Ok(Self { engine, instruments, since, counters: OnceLock::new() })
     }
 
-    /// The same, on processors that no call wants: none waits for it.
+    /// The same, on processors that no call wants: for a renewal, which no one waits for. A caller does wait for a draft or an
+    /// earlier version, with a deadline.
     ///
     /// # Errors
     /// As [`Version::build`].
@@ -196,7 +197,7 @@ impl Library {
         self.recent.get(hash, || {
             let files = self.files(hash)?;
             let damaged = |problems: Problems| VersionError::Unusable { hash: hash.to_owned(), problems };
-            Version::build_gently(&files, SystemTime::now()).map_err(damaged)
+            Version::build(&files, SystemTime::now()).map_err(damaged)
         })
     }
 

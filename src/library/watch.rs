@@ -56,11 +56,18 @@ pub async fn watch(library: Arc<Library>, every: Duration, stop: CancellationTok
         let Ok(now) = tokio::task::spawn_blocking(move || Look::at(&path)).await else { return };
         if now != done && now == before {
             let reloading = Arc::clone(&library);
-            let Ok(reloaded) = tokio::task::spawn_blocking(move || reloading.reload()).await else { return };
+            let Ok(reloaded) = tokio::task::spawn_blocking(move || reloading.reload()).await else {
+                tracing::error!("a reload of the lists failed by a mistake in the service");
+                done = now;
+                continue;
+            };
+            let again = matches!(&reloaded, Err(ReloadError::Keep(_))); // the disk may be well at the next look
             if !matches!(&reloaded, Ok(Reloaded { before, after }) if before == after) {
                 report(reloaded);
             }
-            done = now.clone();
+            if !again {
+                done = now.clone();
+            }
         }
         before = now;
     }

@@ -43,7 +43,11 @@ impl Callers {
             Self::Anyone(identity) => return Ok(identity),
             Self::Known(known) => known,
         };
-        let by_name = peer.and_then(|peer| peer.names.iter().find_map(|name| named(known, name)));
+        let mut named = peer.into_iter().flat_map(|peer| peer.names.iter()).filter_map(|name| named(known, name));
+        let by_name = named.next();
+        if named.any(|other| by_name.is_some_and(|one| one.id != other.id)) {
+            return Err(Refusal::TwoIdentities);
+        }
         let by_token = match token(headers)? {
             Some(_) if !peer.is_some_and(|peer| peer.encrypted) => return Err(Refusal::TokenInPlainText),
             Some(token) => Some(with_token(known, token).ok_or(Refusal::TokenUnknown)?),
@@ -99,7 +103,10 @@ pub async fn admit(State((callers, metrics)): State<(Arc<Callers>, Arc<Metrics>)
             let path = request.uri().path();
             let mut response = status::refused(refusal, path, identity.as_deref()).into_http();
             let _ = identity.map(|identity| response.extensions_mut().insert(identity));
-            metrics.refused.of(refusal).inc();
+            response.extensions_mut().insert(refusal);
+            if refusal != Refusal::NoSuchMethod {
+                metrics.refused.of(refusal).inc();
+            }
             response
         }
     }

@@ -104,7 +104,9 @@ vocabulary! {
         Protocol = "protocol", "协议";
         /// It did not take an answer until the deadline.
         Unread = "unread", "不取";
-        /// It was cut off when the grace had passed.
+        /// Certificates were renewed, and the grace had passed.
+        Renewed = "renewed", "换证";
+        /// The service stopped, and the grace had passed.
         CutOff = "cut_off", "切断";
     }
 }
@@ -170,10 +172,11 @@ impl Connection {
         };
         let renewal = certificates.renewal();
         let handshake = certificates.acceptor().accept(tcp);
-        let stream = match timeout(self.listening.limits.silence, handshake).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(_)) => return Err(Closed::Handshake),
-            Err(_) => return Err(Closed::Silent),
+        let stream = match self.stop.run_until_cancelled(timeout(self.listening.limits.silence, handshake)).await {
+            Some(Ok(Ok(stream))) => stream,
+            Some(Ok(Err(_))) => return Err(Closed::Handshake),
+            Some(Err(_)) => return Err(Closed::Silent),
+            None => return Ok(()), // it has not called yet
         };
         peer.encrypted = true;
         peer.names = names(stream.get_ref().1).into();
@@ -204,7 +207,7 @@ impl Connection {
             let asked = tokio::select! {
                 ended = connection.as_mut() => return ended.or_else(|error| by_client(&*error)),
                 () = self.stop.cancelled(), if !leaving => (self.listening.grace, Closed::CutOff),
-                () = renewed.as_mut(), if !leaving => (self.listening.grace, Closed::CutOff),
+                () = renewed.as_mut(), if !leaving => (self.listening.grace, Closed::Renewed),
                 () = silence.as_mut(), if !leaving && !heard.load(Ordering::Relaxed) => {
                     if heard.load(Ordering::Relaxed) {
                         continue;

@@ -55,6 +55,14 @@ pub async fn deadline(State(deadlines): State<Deadlines>, request: Request, next
     }
 }
 
+/// Gives up a connection whose client does not take an answer that no longer is the gRPC call's, such as its JSON.
+pub async fn sent_in_time(State(deadlines): State<Deadlines>, request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<Peer>().cloned();
+    let response = next.run(request).await;
+    let unsent = peer.map(|peer| peer.expect_sent(Instant::now() + deadlines.default));
+    until_sent(response, unsent)
+}
+
 /// The time a client gives, from `grpc-timeout`: up to eight digits and a unit.
 fn asked(headers: &HeaderMap) -> Result<Option<Duration>, String> {
     let Some(value) = headers.get("grpc-timeout") else { return Ok(None) };

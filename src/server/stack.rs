@@ -16,7 +16,7 @@ use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
 
 use super::{
     caller::{Callers, admit},
-    deadline::{Deadlines, deadline},
+    deadline::{Deadlines, deadline, sent_in_time},
     shed::{Places, shed},
 };
 use crate::{
@@ -47,6 +47,7 @@ pub fn doors(grpc: Router, limits: &Limits, http: &Http) -> Result<Router, Contr
         .map_response(|response: Response<tonic::body::Body>| response.map(Body::new))
         .layer(GrpcWebLayer::new())
         .map_request(|request: http::Request<tonic::body::Body>| request.map(Body::new));
+    let json = json.layer(from_fn_with_state(Deadlines::from(limits), sent_in_time));
     let doors = grpc.layer(web).layer(from_fn(only_grpc)).merge(json);
     Ok(if http.cors_origins.is_empty() { doors } else { doors.layer(cors(http)) })
 }

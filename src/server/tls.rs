@@ -3,7 +3,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -87,6 +87,7 @@ pub struct Certificates {
     files: ArcSwap<Files>,
     config: ArcSwap<ServerConfig>,
     renewed: watch::Sender<()>,
+    reloading: Mutex<()>,
 }
 
 impl Certificates {
@@ -102,6 +103,7 @@ impl Certificates {
             files: ArcSwap::from_pointee(files),
             config: ArcSwap::from_pointee(config),
             renewed: watch::Sender::new(()),
+            reloading: Mutex::new(()),
         })
     }
 
@@ -111,6 +113,7 @@ impl Certificates {
     /// # Errors
     /// [`TlsError`] where a file is missing or bad; the old ones stay in use.
     pub fn reload(&self) -> Result<bool, TlsError> {
+        let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner); // it guards no data
         let files = Files::read(&self.paths)?;
         if files == **self.files.load() {
             return Ok(false);
@@ -138,7 +141,7 @@ pub async fn watch(certificates: Arc<Certificates>, every: Duration, stop: Cance
     let mut said = String::new();
     while stop.run_until_cancelled(sleep(every)).await.is_some() {
         let reloading = Arc::clone(&certificates);
-        let Ok(renewed) = tokio::task::spawn_blocking(move || reloading.reload()).await else { return };
+        let Ok(renewed) = tokio::task::spawn_blocking(move || reloading.reload()).await else { continue };
         let problem = renewed.as_ref().err().map(ToString::to_string).unwrap_or_default();
         if problem.is_empty() || problem != said {
             report(renewed);

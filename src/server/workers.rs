@@ -41,8 +41,13 @@ impl Workers {
     /// Workers whose queue `waiting` counts.
     #[must_use]
     pub fn new(waiting: &IntGauge) -> Self {
-        let processors = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { free: Arc::new(Semaphore::new(processors)), waiting: waiting.clone() }
+        Self::of(thread::available_parallelism().map_or(1, std::num::NonZero::get), waiting)
+    }
+
+    /// So many workers, whose queue `waiting` counts.
+    #[must_use]
+    pub fn of(workers: usize, waiting: &IntGauge) -> Self {
+        Self { free: Arc::new(Semaphore::new(workers)), waiting: waiting.clone() }
     }
 
     /// Does `work` on a thread of its own. Where the future is dropped before it ends, as it is at a deadline, the work

@@ -14,7 +14,10 @@ use super::{
     metrics::{Held, Metrics},
     traces,
 };
-use crate::{auth::Identity, server::Peer};
+use crate::{
+    auth::{Identity, Refusal},
+    server::Peer,
+};
 
 /// The header that carries the request id, both ways.
 pub const REQUEST_ID: &str = "x-request-id";
@@ -57,6 +60,7 @@ pub(super) struct Call {
     id: RequestId,
     peer: Option<IpAddr>,
     identity: Option<Arc<Identity>>,
+    refusal: Option<Refusal>,
     begun: Instant,
     ended: bool,
     _in_flight: Held,
@@ -74,12 +78,13 @@ impl Call {
         request.extensions_mut().insert(id.clone());
         let (begun, in_flight) = (Instant::now(), Held::new(&metrics.calls_in_flight));
         let metrics = Arc::clone(metrics);
-        Self { span, metrics, method: place, id, peer, identity: None, begun, ended: false, _in_flight: in_flight }
+        Self { span, metrics, method: place, id, peer, identity: None, refusal: None, begun, ended: false, _in_flight: in_flight }
     }
 
     /// The head of the answer: it gets the request id and tells the identity.
     pub(super) fn answered<R>(&mut self, response: &mut Response<R>) {
         response.headers_mut().insert(REQUEST_ID, self.id.0.clone());
+        self.refusal = response.extensions().get::<Refusal>().copied();
         if let Some(identity) = response.extensions().get::<Arc<Identity>>() {
             self.span.set_attribute("identity", identity.id.clone());
             self.identity = Some(Arc::clone(identity));
@@ -106,13 +111,14 @@ impl Call {
     fn log(&self, code: Code, duration_us: u64) {
         let method = self.metrics.methods.at(self.method).name;
         let (request_id, identity) = (self.id.as_str(), self.identity.as_ref().map(|identity| identity.id.as_str()));
+        let refusal = self.refusal.map(Refusal::reason);
         let peer = self.peer.as_ref().map(tracing::field::display);
         let fault = is_fault(code);
         let code = code_name(code);
         if fault {
-            tracing::warn!(target: TARGET, method, code, duration_us, request_id, identity, peer, "call");
+            tracing::warn!(target: TARGET, method, code, duration_us, request_id, identity, refusal, peer, "call");
         } else {
-            tracing::info!(target: TARGET, method, code, duration_us, request_id, identity, peer, "call");
+            tracing::info!(target: TARGET, method, code, duration_us, request_id, identity, refusal, peer, "call");
         }
     }
 }

@@ -35,7 +35,7 @@ pub struct Metrics {
     lists_loaded: Gauge,
     /// How reloads went.
     pub reloads: Family<Reload>,
-    /// 1 where the last lists looked at passed their canaries, 0 where they did not.
+    /// 1 where the last lists looked at were good, every canary hitting; 0 where they were refused.
     pub canary_ok: IntGauge,
     /// Calls shed.
     pub shed: Family<Shed>,
@@ -74,7 +74,11 @@ impl Metrics {
             lists_info: lists_info(r)?,
             lists_loaded: lists_loaded(r)?,
             reloads: Family::new(r, "mingcha_lists_reloads_total", "Reloads of the lists, by outcome.", "outcome")?,
-            canary_ok: gauge(r, "mingcha_canary_ok", "Whether the last lists looked at passed their canaries.")?,
+            canary_ok: gauge(
+                r,
+                "mingcha_canary_ok",
+                "Whether the last lists looked at were good: no problem in them, and every canary hits.",
+            )?,
             shed: Family::new(r, "mingcha_shed_total", "Calls shed, by reason.", "reason")?,
             refused: Family::new(r, "mingcha_refused_total", "Calls refused to their callers, by reason.", "reason")?,
             connections: gauge(r, "mingcha_connections", "Connections open.")?,
@@ -91,18 +95,17 @@ impl Metrics {
         self.lists_loaded.set(since.duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64()));
     }
 
-    /// Counts what a reload of the lists came to.
-    pub fn reloaded(&self, reloaded: &Result<Reloaded, ReloadError>, library: &Library) {
+    /// Counts what a reload of the lists came to. Where there is no folder to read again, there was none.
+    pub(super) fn reloaded(&self, reloaded: &Result<Reloaded, ReloadError>, library: &Library) {
         let outcome = match reloaded {
             Ok(Reloaded { before, after }) if before == after => Reload::Unchanged,
             Ok(_) => Reload::Loaded,
-            Err(ReloadError::Problems(_) | ReloadError::NoFolder) => Reload::Refused,
+            Err(ReloadError::NoFolder) => return,
+            Err(ReloadError::Problems(_)) => Reload::Refused,
             Err(ReloadError::Keep(_)) => Reload::Failed,
         };
         self.reloads.of(outcome).inc();
-        if !matches!(reloaded, Err(ReloadError::NoFolder)) {
-            self.canary_ok.set(i64::from(outcome != Reload::Refused));
-        }
+        self.canary_ok.set(i64::from(outcome != Reload::Refused));
         self.lists_of(library);
     }
 

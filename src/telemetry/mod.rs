@@ -40,6 +40,7 @@ pub use metrics::{Held, Metrics};
 
 use crate::{
     config::Telemetry,
+    library::{Library, ReloadError, Reloaded},
     screen::{Answer, Firm},
 };
 
@@ -116,6 +117,16 @@ pub fn prepare(
     let traces = config.otlp.as_deref().map(|endpoint| traces::provider(endpoint, config.sample, metrics)).transpose()?;
     let spans = traces.as_ref().map(|provider| traces::layer(provider, config.texts));
     Ok((Dispatch::new(Registry::default().with(spans).with(lines)), Guard { traces, _logs: logs }))
+}
+
+/// Counts and tells what a reload of the lists came to.
+pub fn reloaded(reloaded: &Result<Reloaded, ReloadError>, library: &Library, metrics: &Metrics) {
+    metrics.reloaded(reloaded, library);
+    match reloaded {
+        Ok(reloaded) => tracing::info!(before = reloaded.before, after = reloaded.after, "lists reloaded"),
+        Err(ReloadError::NoFolder) => {} // nothing to read again
+        Err(error) => tracing::error!(%error, "lists refused: the old ones go on serving"),
+    }
 }
 
 /// Tells the texts of a firm and what became of them, where texts are switched on; costs nothing where they are not.
