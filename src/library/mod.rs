@@ -11,9 +11,9 @@ pub mod watch;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError, mpsc},
     thread,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use arc_swap::ArcSwap;
@@ -32,6 +32,9 @@ use versions::{KeepError, VersionError, Versions};
 /// How a version is built while calls are served: on processors that nobody else wants just now. A lower priority
 /// would not do: the scheduler lets it finish its slice of some milliseconds first.
 const IDLE: ThreadSchedulePolicy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+
+/// How long a renewal waits for idle processors: a build takes a third of it.
+const PATIENCE: Duration = Duration::from_millis(400);
 
 /// Where the lists in use come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,20 +80,19 @@ impl Version {
         Ok(Self { engine, instruments, since, counters: OnceLock::new() })
     }
 
-    /// The same, on processors that no call wants: for a renewal, which no one waits for. A caller does wait for a draft or an
-    /// earlier version, with a deadline.
+    /// The same, on processors that no call wants, for a renewal; where there are none for a while, on those there are.
     ///
     /// # Errors
     /// As [`Version::build`].
-    pub fn build_gently(files: &Files, since: SystemTime) -> Result<Self, Problems> {
-        thread::scope(|scope| {
-            let built = scope.spawn(|| {
-                // of this thread and those it makes; where it cannot be had, calls wait a little
-                let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, IDLE);
-                Self::build(files, since)
-            });
-            built.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        })
+    pub fn build_gently(files: &Arc<Files>, since: SystemTime) -> Result<Self, Problems> {
+        let (send, receive) = mpsc::channel();
+        let theirs = Arc::clone(files);
+        thread::spawn(move || {
+            // of this thread and those it makes; where it cannot be had, calls wait a little
+            let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, IDLE);
+            let _ = send.send(Self::build(&theirs, since)); // nobody may wait any more
+        });
+        receive.recv_timeout(PATIENCE).unwrap_or_else(|_| Self::build(files, since))
     }
 
     /// The engine over it.
@@ -238,7 +240,7 @@ impl Library {
         if self.source == Source::Embedded {
             return Err(ReloadError::NoFolder);
         }
-        let files = self.source.read()?;
+        let files = Arc::new(self.source.read()?);
         if files.hash() == before {
             return Ok(Reloaded { after: before.clone(), before });
         }
