@@ -57,7 +57,7 @@ impl Desk {
 
 async fn by<T: Send + 'static>(workers: &Workers, work: impl FnOnce(&Cancelled) -> T + Send + 'static) -> Result<T, Status> {
     let span = Span::current(); // what the work tells belongs to the call
-    workers.run(move |cancelled| span.in_scope(|| work(cancelled))).await.map_err(|_| status::worker_died())
+    workers.run(move |cancelled| span.in_scope(|| work(cancelled))).await.map_err(|_| status::handler_died())
 }
 
 /// Who calls: the layer that admits callers says so.

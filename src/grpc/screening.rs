@@ -13,10 +13,11 @@ use crate::{
     clock::today,
     day::Date,
     library::Version,
+    screen::Engine,
     server::workers::Cancelled,
     telemetry::Metrics,
     wire::{
-        Bases, Violation, respond, understand,
+        Bases, Understood, Violation, respond, understand,
         v1::{BatchScreenRequest, BatchScreenResponse, ScreenRequest, ScreenResponse, screening_service_server::ScreeningService},
     },
 };
@@ -66,9 +67,25 @@ impl ScreeningService for Screening {
 }
 
 /// Why one firm is not screened.
-enum Refused {
+pub(super) enum Refused {
+    /// Its request cannot be accepted.
     Violations(Vec<Violation>),
+    /// The caller may not act where it is.
     Outside(Status),
+}
+
+/// Reads the request of one firm, which must be where the caller may act; `path` says where a field of it stands in the call.
+pub(super) fn understand_within(
+    request: ScreenRequest,
+    engine: &Engine,
+    identity: &Identity,
+    today: Date,
+    path: &dyn Fn(&str) -> String,
+    metrics: &Metrics,
+) -> Result<Understood, Refused> {
+    let understood = understand(request, engine, today).map_err(Refused::Violations)?;
+    let region = understood.firm.circumstances.region;
+    if identity.reaches(region) { Ok(understood) } else { Err(Refused::Outside(outside(identity, region, &path("region"), metrics))) }
 }
 
 impl From<Refused> for Status {
@@ -92,11 +109,7 @@ impl Examiner {
     /// One firm; `path` says where a field of its request stands in the call.
     fn one(&self, request: ScreenRequest, bases: &mut Bases, path: &dyn Fn(&str) -> String) -> Result<ScreenResponse, Refused> {
         let engine = self.version.engine();
-        let understood = understand(request, engine, self.today).map_err(Refused::Violations)?;
-        let region = understood.firm.circumstances.region;
-        if !self.identity.reaches(region) {
-            return Err(Refused::Outside(outside(&self.identity, region, &path("region"), &self.metrics)));
-        }
+        let understood = understand_within(request, engine, &self.identity, self.today, path, &self.metrics)?;
         let answer = self.version.screen(&understood.firm, &self.metrics);
         Ok(respond(&understood, &answer, engine, bases))
     }

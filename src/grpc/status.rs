@@ -24,6 +24,15 @@ const MESSAGE: usize = 400;
 /// Most room for what is wrong, in bytes, for the same reason.
 const PROBLEMS: usize = 4 << 10;
 
+/// The first of these, as many as a header holds, by how many bytes each takes.
+fn fitting<T>(all: impl Iterator<Item = T>, size: impl Fn(&T) -> usize) -> impl Iterator<Item = T> {
+    let mut room = PROBLEMS;
+    all.take_while(move |one| {
+        room = room.saturating_sub(size(one));
+        room > 0
+    })
+}
+
 /// A message that is no protobuf message of its type.
 pub(crate) fn undecodable(error: &prost::DecodeError) -> Status {
     bad_request(vec![Violation { field: String::new(), message: error.to_string() }])
@@ -38,13 +47,8 @@ pub(crate) fn too_many_fields(most: usize) -> Status {
 pub(crate) fn bad_request(violations: Vec<Violation>) -> Status {
     let summary: Vec<String> = violations.iter().map(ToString::to_string).collect();
     let message = summary.join("; ");
-    let mut room = PROBLEMS;
-    let fits = |violation: &Violation| {
-        room = room.saturating_sub(violation.field.len() + violation.message.len() + 8);
-        room > 0
-    };
-    let violations: Vec<FieldViolation> =
-        violations.into_iter().take_while(fits).map(|violation| FieldViolation::new(violation.field, violation.message)).collect();
+    let fit = fitting(violations.into_iter(), |violation| violation.field.len() + violation.message.len() + 8);
+    let violations: Vec<FieldViolation> = fit.map(|violation| FieldViolation::new(violation.field, violation.message)).collect();
     // the status travels in a header: the details name as many fields as it holds, the message is kept short
     let short: String = message.chars().take(MESSAGE).collect();
     Status::with_error_details(tonic::Code::InvalidArgument, short, ErrorDetails::with_bad_request(violations))
@@ -63,12 +67,7 @@ pub(crate) fn no_version(error: &VersionError, field: &str) -> Status {
 /// Lists that cannot be used: every problem, as far as a header holds them.
 pub(crate) fn bad_lists(problems: &Problems) -> Status {
     let all = problems.list();
-    let mut room = PROBLEMS;
-    let fit = all.iter().take_while(|problem| {
-        let size = problem.file.len() + problem.message.len() + 64;
-        room = room.saturating_sub(size);
-        room > 0
-    });
+    let fit = fitting(all.iter(), |problem| problem.file.len() + problem.message.len() + 64);
     let shown: Vec<PreconditionViolation> = fit.map(problem).collect();
     let left_out = all.len() - shown.len();
     let more = if left_out == 0 { String::new() } else { format!("; {left_out} of them are not shown here: see `mingcha lists check`") };
@@ -94,11 +93,6 @@ pub(crate) fn not_reloaded(error: &ReloadError) -> Status {
 pub(crate) fn not_found(what: &str, name: &str) -> Status {
     let shown: String = name.chars().take(80).collect();
     Status::not_found(format!("there is no {what} '{}'", shown.escape_debug()))
-}
-
-/// A worker that died: a bug in the engine, said as what it is.
-pub(crate) fn worker_died() -> Status {
-    Status::internal("the call failed by a mistake in the service")
 }
 
 /// A caller that may not call this method.
@@ -157,7 +151,7 @@ pub(crate) fn no_identity() -> Status {
     Status::internal("the caller was not identified")
 }
 
-/// A handler that panicked: a bug, said as what it is.
+/// A handler, or a worker of its, that panicked: a bug, said as what it is.
 pub(crate) fn handler_died() -> Status {
     Status::internal("the call failed by a mistake in the service")
 }

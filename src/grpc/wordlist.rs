@@ -5,8 +5,8 @@ use std::{sync::Arc, time::SystemTime};
 use tonic::{Request, Response, Status};
 
 use super::{
-    desk::{Desk, caller, outside},
-    screening::too_many,
+    desk::{Desk, caller},
+    screening::{Refused, too_many, understand_within},
     status,
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
     server::workers::Cancelled,
     telemetry::{self, Metrics},
     wire::{
-        self, Bases, Draft, Violation, respond, understand,
+        self, Bases, Draft, Violation, respond,
         v1::{
             self, FindTermRequest, FindTermResponse, GetInstrumentRequest, GetInstrumentResponse, ListInstrumentsRequest,
             ListInstrumentsResponse, PreviewRequest, PreviewResponse, ReloadRequest, ReloadResponse, ScreenRequest, ScreenResponse,
@@ -166,13 +166,9 @@ fn judged(
     path: &dyn Fn(&str) -> String,
     metrics: &Metrics,
 ) -> Result<Result<ScreenResponse, Vec<Violation>>, Status> {
-    let understood = match understand(firm, engine, today) {
-        Ok(understood) => understood,
-        Err(violations) => return Ok(Err(violations)),
-    };
-    let region = understood.firm.circumstances.region;
-    if !identity.reaches(region) {
-        return Err(outside(identity, region, &path("region"), metrics));
+    match understand_within(firm, engine, identity, today, path, metrics) {
+        Ok(understood) => Ok(Ok(respond(&understood, &engine.screen(&understood.firm), engine, &mut Bases::Inline))),
+        Err(Refused::Violations(violations)) => Ok(Err(violations)),
+        Err(Refused::Outside(status)) => Err(status),
     }
-    Ok(Ok(respond(&understood, &engine.screen(&understood.firm), engine, &mut Bases::Inline)))
 }
