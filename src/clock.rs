@@ -1,11 +1,11 @@
 //! The clock: asked at the edges only.
 
-use jiff::{Timestamp, tz::Offset};
+use jiff::Timestamp;
 
-use crate::day::Date;
+use crate::day::{self, Date};
 
 /// Today in UTC+8.
 #[must_use]
 pub fn today() -> Date {
-    Offset::constant(8).to_datetime(Timestamp::now()).date()
+    day::of(Timestamp::now())
 }

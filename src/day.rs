@@ -1,12 +1,18 @@
 //! Days: civil dates in UTC+8, written YYYY-MM-DD. The core never asks the clock: a day is an argument.
 
 pub use jiff::civil::Date;
-use jiff::civil::date;
+use jiff::{Timestamp, civil::date, tz::Offset};
 
 /// First day that can be asked about: the founding of the People's Republic.
 pub const FIRST: Date = date(1949, 10, 1);
 /// Last day that can be asked about.
 pub const LAST: Date = date(2100, 12, 31);
+
+/// The day of an instant.
+#[must_use]
+pub fn of(at: Timestamp) -> Date {
+    Offset::constant(8).to_datetime(at).date()
+}
 
 /// A day that is not one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -34,6 +34,7 @@ pub mod screen;
 pub mod set;
 pub mod uscc;
 pub mod vocabulary;
+pub mod watch;
 pub mod wire;
 pub mod wordlist;
 
@@ -46,5 +47,7 @@ pub mod grpc;
 pub mod http;
 pub mod journal;
 pub mod library;
+pub mod office;
 pub mod server;
+pub mod storage;
 pub mod telemetry;

@@ -43,6 +43,19 @@ macro_rules! vocabulary {
                 self as u32
             }
         }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.id())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let id: std::borrow::Cow<'de, str> = serde::Deserialize::deserialize(deserializer)?;
+                Self::from_id(&id).ok_or_else(|| serde::de::Error::custom(format!("'{id}' is no {}", stringify!($name))))
+            }
+        }
     };
 }
 

@@ -57,7 +57,7 @@ fn numbers(disk: &dyn Disk, from: u64) -> Result<(Vec<u64>, End), JournalError> 
         number: u64,
     }
     let mut numbers = Vec::new();
-    let end = reader::walk(disk, from, |record| {
+    let end = reader::walk(disk, from, |record, _| {
         assert_eq!((record.actor.as_ref(), record.kind.as_ref(), record.at), ("nanjing", "screening", noon()));
         let payload: Payload = serde_json::from_str(record.payload.get()).expect("as written");
         assert_eq!(record.request_id, format!("r-{}", payload.number));

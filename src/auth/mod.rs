@@ -24,6 +24,9 @@ vocabulary! {
     }
 }
 
+/// Id of whoever calls where no identities are configured.
+const ANYONE: &str = "anyone";
+
 /// A name in a client's certificate (subject alternative name), matched exactly.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum SubjectName {
@@ -65,13 +68,25 @@ impl Identity {
     #[must_use]
     pub fn anyone() -> Self {
         Self {
-            id: "anyone".to_owned(),
+            id: ANYONE.to_owned(),
             names: Vec::new(),
             tokens: Vec::new(),
             roles: Role::ALL.iter().copied().collect(),
             regions: vec![Region::NATION],
             body: None,
         }
+    }
+
+    /// Whether it may act for `body`: it is of that body, or identities are not configured.
+    #[must_use]
+    pub fn acts_for(&self, body: BodyId) -> bool {
+        self.body.map_or_else(|| self.is_anyone(), |own| own == body)
+    }
+
+    /// Whether it stands for whoever calls where no identities are configured: no identity can have its id.
+    #[must_use]
+    pub fn is_anyone(&self) -> bool {
+        self.id == ANYONE && self.names.is_empty() && self.tokens.is_empty()
     }
 
     /// Whether it may act in `region`.

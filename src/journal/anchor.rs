@@ -41,7 +41,7 @@ impl Signer {
         let disk = Folder::open(folder)?;
         if disk.names()?.iter().any(|name| name == "anchor.pk8") {
             let mut key = Vec::new();
-            io::Read::read_to_end(&mut disk.read("anchor.pk8")?, &mut key)?;
+            io::Read::read_to_end(&mut disk.read("anchor.pk8", 0)?, &mut key)?;
             return Ok(Self(Ed25519KeyPair::from_pkcs8(&key).map_err(|_| AnchorError::Key)?));
         }
         let key = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| AnchorError::Key)?;

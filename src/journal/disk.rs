@@ -3,7 +3,7 @@
 use std::{
     fmt,
     fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
+    io::{self, Read, Seek, Write},
     os::unix::fs::OpenOptionsExt,
     path::Path,
 };
@@ -39,11 +39,11 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// # Errors
     /// Where it cannot be read.
     fn names(&self) -> io::Result<Vec<String>>;
-    /// Reads a file from its beginning.
+    /// Reads a file from a byte on.
     ///
     /// # Errors
     /// Where it cannot be read.
-    fn read(&self, name: &str) -> io::Result<Box<dyn Read + Send>>;
+    fn read(&self, name: &str, from: u64) -> io::Result<Box<dyn Read + Send>>;
     /// Opens a file to write at its end; makes it, for the owner only, where there is none.
     ///
     /// # Errors
@@ -94,8 +94,10 @@ impl Disk for Folder {
         Ok(names)
     }
 
-    fn read(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
-        Ok(Box::new(File::open(self.0.join(name))?))
+    fn read(&self, name: &str, from: u64) -> io::Result<Box<dyn Read + Send>> {
+        let mut file = File::open(self.0.join(name))?;
+        file.seek(io::SeekFrom::Start(from))?;
+        Ok(Box::new(file))
     }
 
     fn append_to(&self, name: &str) -> io::Result<Box<dyn Appending>> {

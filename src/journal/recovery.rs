@@ -25,7 +25,7 @@ pub fn open(disk: Arc<dyn Disk>, segment_bytes: u64) -> Result<(Journal, Opened)
     let segments = reader::segments(&*disk)?;
     let last = segments.last().cloned();
     let from = last.as_deref().and_then(segment_first).unwrap_or(0);
-    let mut end = reader::walk(&*disk, from, |_| Ok::<(), JournalError>(()))?;
+    let mut end = reader::walk(&*disk, from, |_, _| Ok::<(), JournalError>(()))?;
     if end.head.sequence == 0
         && let Some([.., before, _]) = segments.get(..)
         && segments.len() > 1
@@ -33,7 +33,7 @@ pub fn open(disk: Arc<dyn Disk>, segment_bytes: u64) -> Result<(Journal, Opened)
         // the last segment was begun and nothing in it finished: the end is in the one before
         let torn = end.torn.take();
         let first = segment_first(before).unwrap_or(0);
-        end = End { torn, ..reader::walk(&*disk, first, |_| Ok::<(), JournalError>(()))? };
+        end = End { torn, ..reader::walk(&*disk, first, |_, _| Ok::<(), JournalError>(()))? };
     }
     let set_aside = end.torn.take().map(|torn| set_aside(&*disk, torn)).transpose()?;
     let journal = Journal::at(disk, &end, last, segment_bytes)?;

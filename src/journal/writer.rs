@@ -8,8 +8,8 @@ use super::{
     Draft, Head, JournalError,
     disk::{Appending, Disk},
     line,
-    reader::End,
-    segment_name,
+    reader::{End, Place},
+    segment_first, segment_name,
 };
 
 /// A segment that has grown to this many bytes is usually followed by another.
@@ -26,6 +26,8 @@ pub struct Journal {
     /// Instant of the last record that is staged.
     at: Timestamp,
     buffer: Vec<u8>,
+    /// Where in the buffer each staged record begins.
+    starts: Vec<usize>,
     segment: Option<Segment>,
     segment_bytes: u64,
     poisoned: bool,
@@ -43,7 +45,7 @@ impl Journal {
     pub(super) fn at(disk: Arc<dyn Disk>, end: &End, segment: Option<String>, segment_bytes: u64) -> Result<Self, JournalError> {
         let segment = segment.map(|name| Segment::open(&*disk, name)).transpose()?;
         let (head, at) = (end.head, end.at);
-        Ok(Self { disk, committed: head, staged: head, at, buffer: Vec::new(), segment, segment_bytes, poisoned: false })
+        Ok(Self { disk, committed: head, staged: head, at, buffer: Vec::new(), starts: Vec::new(), segment, segment_bytes, poisoned: false })
     }
 
     /// The last record that is on the disk.
@@ -62,8 +64,10 @@ impl Journal {
             return Err(JournalError::Poisoned);
         }
         let at = now.max(self.at);
+        let start = self.buffer.len();
         self.staged = line::write(&mut self.buffer, draft, self.staged, at)?;
         self.at = at;
+        self.starts.push(start);
         Ok((self.staged, at))
     }
 
@@ -73,38 +77,44 @@ impl Journal {
         self.buffer.len()
     }
 
-    /// Writes what is staged and returns when it is on the disk. Only then may it be acknowledged.
+    /// Writes what is staged and returns where each record lies when all are on the disk. Only then may they be
+    /// acknowledged.
     ///
     /// # Errors
     /// Where writing or fsync fails; what the disk holds is then not known, and the journal takes nothing more.
-    pub fn commit(&mut self) -> Result<Head, JournalError> {
+    pub fn commit(&mut self) -> Result<Vec<Place>, JournalError> {
         if self.poisoned {
             return Err(JournalError::Poisoned);
         }
         if self.buffer.is_empty() {
-            return Ok(self.committed);
+            return Ok(Vec::new());
         }
         self.poisoned = true; // until it is known that all is well
-        self.write_out()?;
+        let (segment, base) = self.write_out()?;
         self.poisoned = false;
+        let sequences = self.committed.sequence + 1..;
+        let places =
+            sequences.zip(self.starts.drain(..)).map(|(sequence, start)| Place { sequence, segment, offset: base + start as u64 }).collect();
         self.buffer.clear();
         self.committed = self.staged;
-        Ok(self.committed)
+        Ok(places)
     }
 
-    fn write_out(&mut self) -> Result<(), JournalError> {
+    /// Says in which segment, from which byte on.
+    fn write_out(&mut self) -> Result<(u64, u64), JournalError> {
         if self.segment.as_ref().is_none_or(|segment| segment.length >= self.segment_bytes) {
             let name = segment_name(self.committed.sequence + 1);
             self.segment = Some(Segment::open(&*self.disk, name)?);
         }
-        let Some(segment) = &mut self.segment else { return Ok(()) }; // there is one: it was just made
+        let Some(segment) = &mut self.segment else { return Err(JournalError::Poisoned) }; // there is one: it was just made
         let io = |error| JournalError::Io { file: segment.name.clone(), error };
         segment.file.append(&self.buffer).and_then(|()| segment.file.sync()).map_err(io)?;
         if segment.length == 0 {
             self.disk.sync_names().map_err(io)?;
         }
+        let base = segment.length;
         segment.length += self.buffer.len() as u64;
-        Ok(())
+        Ok((segment_first(&segment.name).unwrap_or(0), base))
     }
 }
 

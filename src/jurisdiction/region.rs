@@ -2,12 +2,15 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// An administrative division (行政区划) by its six-digit code of GB/T 2260.
 ///
 /// Two digits for the province, two for the city, two for the county; zeros for what is left open.
 /// Municipalities (直辖市) have no city between them and their districts: the `01` and `02` of
 /// 110100 or 500200 only hold codes, so the city of 110105 is 110000.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Region(u32);
 
 /// How far down a [`Region`] reaches, from its code alone.
@@ -130,6 +133,20 @@ impl Region {
 impl fmt::Display for Region {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:06}", self.0)
+    }
+}
+
+impl From<Region> for String {
+    fn from(region: Region) -> Self {
+        region.to_string()
+    }
+}
+
+impl TryFrom<String> for Region {
+    type Error = RegionError;
+
+    fn try_from(text: String) -> Result<Self, RegionError> {
+        Self::parse(&text)
     }
 }
 

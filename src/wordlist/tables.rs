@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     day::{Date, Days},
@@ -24,7 +25,8 @@ const BODIES: &str = "bodies.toml";
 const ROUTING: &str = "routing.toml";
 
 /// A public body: what it does, and for which place. Written `320100/finance-office`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct BodyId {
     /// Its place.
     pub region: Region,
@@ -38,6 +40,20 @@ impl BodyId {
     pub fn parse(text: &str) -> Option<Self> {
         let (region, function) = text.split_once('/')?;
         Some(Self { region: Region::parse(region).ok()?, function: Function::from_id(function)? })
+    }
+}
+
+impl From<BodyId> for String {
+    fn from(body: BodyId) -> Self {
+        body.to_string()
+    }
+}
+
+impl TryFrom<String> for BodyId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text).ok_or_else(|| format!("'{text}' is no REGION/FUNCTION"))
     }
 }
 

@@ -1,0 +1,226 @@
+//! Indexing (编制索引): takes what was recorded into the index, and makes the index again where it must be.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, mpsc},
+};
+
+use rustc_hash::FxHashMap;
+use tokio::sync::watch;
+
+use super::{Payload, Shelf, Store, writer::{Work, numbers_after}};
+use crate::{
+    journal::{
+        Head, JournalError, Record,
+        disk::Disk,
+        line,
+        reader::{self, Place, Tail},
+    },
+    storage::{Answered, Batch, FileChange, Numbers, StoreError, WatchStore, sled::Sled},
+    watch::{
+        event::Recorded,
+        file::File,
+        key::{FirmId, RequestKey},
+    },
+};
+
+/// How many records are taken in together where the index is made again.
+const TOGETHER: usize = 4096;
+
+/// Why the index cannot be brought up to the journal.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CatchUpError {
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("record {0} cannot be read as one of the watch list: {1}")]
+    Payload(u64, serde_json::Error),
+}
+
+/// Where the index lies: folders `index.1`, `index.2` …; the last is in use. A new one is made beside the old, which
+/// readers may still hold.
+#[derive(Debug)]
+pub(super) struct Shelves(PathBuf);
+
+impl Shelves {
+    pub(super) fn of(data: &Path) -> Self {
+        Self(data.to_path_buf())
+    }
+
+    fn numbers(&self) -> Vec<u64> {
+        let entries = std::fs::read_dir(&self.0).into_iter().flatten().flatten();
+        let number = |name: &str| name.strip_prefix("index.")?.parse().ok();
+        let mut numbers: Vec<u64> = entries.filter_map(|entry| number(entry.file_name().to_str()?)).collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
+    fn folder(&self, number: u64) -> PathBuf {
+        self.0.join(format!("index.{number}"))
+    }
+
+    /// The one in use; the first where there is none.
+    pub(super) fn current(&self) -> PathBuf {
+        self.folder(self.numbers().last().copied().unwrap_or(1))
+    }
+
+    /// One that there is not yet.
+    fn next(&self) -> PathBuf {
+        self.folder(self.numbers().last().map_or(1, |last| last + 1))
+    }
+
+    /// Deletes all but the last.
+    pub(super) fn clear(&self) {
+        let numbers = self.numbers();
+        for number in numbers.iter().rev().skip(1) {
+            let _ = std::fs::remove_dir_all(self.folder(*number)); // it is tried again at the next start
+        }
+    }
+}
+
+/// The thread that keeps the index.
+pub(super) struct Indexer {
+    pub(super) shelves: Shelves,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) shelf: Shelf,
+    pub(super) indexed: watch::Sender<u64>,
+    pub(super) work: mpsc::Receiver<Work>,
+}
+
+impl Indexer {
+    /// Works until the writer has stopped, then sees to it that the index is on the disk.
+    pub(super) fn run(self) {
+        while let Ok(work) = self.work.recv() {
+            match work {
+                Work::Take(batch) => {
+                    let batch = self.with_more(batch);
+                    self.take(&batch);
+                }
+                Work::Doubt(error) => self.make_again(&error),
+            }
+        }
+        if let Some(store) = self.shelf.load_full()
+            && let Err(error) = store.flush()
+        {
+            tracing::warn!(%error, "the index could not be flushed; it will be brought up to the journal at the next start");
+        }
+    }
+
+    /// A batch with those that wait behind it: the more there is at once, the less each costs.
+    fn with_more(&self, mut batch: Batch) -> Batch {
+        while batch.records.len() < TOGETHER {
+            match self.work.try_recv() {
+                Ok(Work::Take(more)) => batch.append(more),
+                Ok(Work::Doubt(error)) => self.make_again(&error),
+                Err(_) => break,
+            }
+        }
+        batch
+    }
+
+    fn take(&self, batch: &Batch) {
+        let Some(store) = self.shelf.load_full() else { return };
+        let taken = store.head().and_then(|head| if batch.head.sequence > head.sequence { store.apply(batch) } else { Ok(()) });
+        match taken {
+            Ok(()) => {
+                self.indexed.send_if_modified(|indexed| {
+                    let further = batch.head.sequence > *indexed;
+                    *indexed = batch.head.sequence.max(*indexed);
+                    further
+                });
+            }
+            Err(error) => self.make_again(&error),
+        }
+    }
+
+    /// Makes the index again; until then there is none, and nothing is recorded.
+    fn make_again(&self, error: &StoreError) {
+        tracing::error!(%error, "the index is damaged: it is made again from the journal");
+        self.shelf.store(None);
+        match rebuilt(&self.shelves, &*self.disk) {
+            Ok((store, head)) => {
+                self.indexed.send_replace(head.sequence);
+                self.shelf.store(Some(store));
+                tracing::info!(sequence = head.sequence, "the index is made again");
+            }
+            Err(error) => tracing::error!(%error, "the index cannot be made again: the watch list is closed until the service is restarted"),
+        }
+    }
+}
+
+/// Makes the index again, in a folder of its own.
+pub(super) fn rebuilt(shelves: &Shelves, disk: &dyn Disk) -> Result<(Store, Head), CatchUpError> {
+    let store: Box<dyn WatchStore> = Box::new(Sled::open(&shelves.next())?);
+    let head = catch_up(&*store, disk)?;
+    store.flush()?;
+    shelves.clear();
+    Ok((Arc::new(store), head))
+}
+
+/// Whether the index is of this journal: the last record that it has is there.
+pub(super) fn is_of(store: &dyn WatchStore, disk: &dyn Disk, journal: Head) -> Result<bool, CatchUpError> {
+    let head = store.head()?;
+    if head.sequence == 0 || head.sequence > journal.sequence {
+        return Ok(head.sequence == 0);
+    }
+    let mut tail = Tail::before(head.sequence);
+    let line = tail.next_line(disk, journal.sequence)?.unwrap_or_default();
+    Ok(line::read(line).is_ok_and(|record| record.head() == head))
+}
+
+/// Takes in every record that the index does not have.
+pub(super) fn catch_up(store: &dyn WatchStore, disk: &dyn Disk) -> Result<Head, CatchUpError> {
+    let mut folding = Folding { store, head: store.head()?, numbers: store.numbers()?, files: FxHashMap::default(), batch: Batch::default() };
+    reader::walk(disk, folding.head.sequence + 1, |record, place| {
+        folding.fold(record, place)?;
+        if folding.batch.records.len() >= TOGETHER { folding.hand_over() } else { Ok(()) }
+    })?;
+    folding.hand_over()?;
+    Ok(folding.head)
+}
+
+/// Records that are folded into files, to be taken in together.
+struct Folding<'s> {
+    store: &'s dyn WatchStore,
+    head: Head,
+    numbers: Numbers,
+    files: FxHashMap<FirmId, Arc<File>>,
+    batch: Batch,
+}
+
+impl Folding<'_> {
+    fn fold(&mut self, record: &Record<'_>, place: Place) -> Result<(), CatchUpError> {
+        let payload = Payload::read(record.payload).map_err(|error| CatchUpError::Payload(record.sequence, error))?;
+        let recorded = Recorded { sequence: record.sequence, at: record.at, by: &record.actor };
+        let mut last = None;
+        for change in &payload.changes {
+            let before = match self.files.get(&change.firm) {
+                Some(file) => Some(Arc::clone(file)),
+                None => self.store.file(change.firm)?.map(Arc::new),
+            };
+            let Some(after) = File::after(before.as_deref().cloned(), change, recorded) else { continue };
+            self.numbers = numbers_after(self.numbers, &after);
+            let after = Arc::new(after);
+            self.files.insert(after.id, Arc::clone(&after));
+            self.batch.records.push((after.id, place));
+            last = Some(after.id);
+            self.batch.changes.push(FileChange { before, after });
+        }
+        if let (Some(firm), Some(body), false) = (last, payload.body_hash(), record.request_id.is_empty()) {
+            let key = RequestKey { identity: record.actor.to_string(), id: record.request_id.to_string() };
+            self.batch.requests.push((key, Answered { firm, body, place }));
+        }
+        self.head = record.head();
+        Ok(())
+    }
+
+    fn hand_over(&mut self) -> Result<(), CatchUpError> {
+        self.batch.head = self.head;
+        self.batch.numbers = self.numbers;
+        self.store.apply(&self.batch)?;
+        self.batch = Batch::default();
+        self.files.clear();
+        Ok(())
+    }
+}

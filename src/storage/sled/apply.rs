@@ -1,0 +1,147 @@
+//! Taking records in (写入索引): what changed is gathered first, then written at once.
+
+use rustc_hash::FxHashMap;
+use ::sled::{Db, IVec};
+
+use super::{
+    bits::{Bits, place},
+    damaged,
+    layout::{self, BLOCK},
+};
+use crate::{
+    storage::{Batch, FileChange, StoreError, found},
+    watch::{
+        attribute::{Attributes, Collection, of_entry, of_referral},
+        file::File,
+        key::comparable,
+    },
+};
+
+pub(super) fn apply(db: &Db, batch: &Batch) -> Result<(), StoreError> {
+    let mut writing = Writing { db, bits: FxHashMap::default(), names: FxHashMap::default(), out: ::sled::Batch::default() };
+    let mut last: FxHashMap<u32, &File> = FxHashMap::default();
+    for change in &batch.changes {
+        writing.change(change)?;
+        last.insert(change.after.id.0, &change.after);
+    }
+    for file in last.values() {
+        let json = serde_json::to_vec(file).map_err(|error| StoreError(error.to_string()))?;
+        writing.out.insert(&layout::file(file.id), json);
+    }
+    for (firm, place) in &batch.records {
+        writing.out.insert(layout::record(*firm, place.sequence), layout::place(*place));
+    }
+    for (key, answered) in &batch.requests {
+        writing.out.insert(layout::request(key), layout::answered(answered));
+    }
+    writing.finish(layout::meta(batch.head, batch.numbers))
+}
+
+/// What is to be written, each value once however often it changes.
+struct Writing<'d> {
+    db: &'d Db,
+    bits: FxHashMap<Vec<u8>, Bits>,
+    names: FxHashMap<u32, Vec<String>>,
+    out: ::sled::Batch,
+}
+
+impl Writing<'_> {
+    fn change(&mut self, change: &FileChange) -> Result<(), StoreError> {
+        let FileChange { before, after } = change;
+        let before = before.as_deref();
+        self.keys(before, after)?;
+        let was = before.map(of_entry).unwrap_or_default();
+        self.attributes(Collection::Entries, after.id.0, &was, &of_entry(after))?;
+        for referral in &after.referrals {
+            let was = before.and_then(|before| Some(of_referral(before, before.referral(referral.id)?))).unwrap_or_default();
+            self.attributes(Collection::Referrals, referral.id.0, &was, &of_referral(after, referral))?;
+            if was.values.is_empty() && after.joined_to.is_none() {
+                self.out.insert(&layout::referral(referral.id), &after.id.0.to_be_bytes());
+            }
+        }
+        if before.is_none_or(|before| before.name != after.name) {
+            let (block, line) = (after.id.0 / BLOCK, after.id.0 % BLOCK);
+            let lines = self.block(block)?;
+            lines.resize(lines.len().max(line as usize + 1), String::new());
+            lines[line as usize] = comparable(&after.name); // has no line ends: they are blanks
+        }
+        Ok(())
+    }
+
+    fn keys(&mut self, before: Option<&File>, after: &File) -> Result<(), StoreError> {
+        let moved = before.is_none_or(|before| {
+            (&before.name, &before.uscc, before.registered, before.joined_to) != (&after.name, &after.uscc, after.registered, after.joined_to)
+        });
+        if !moved {
+            return Ok(());
+        }
+        for key in before.into_iter().flat_map(File::keys) {
+            let key = layout::firm_key(&key);
+            let finds = self.db.get(&key)?.and_then(|bytes| layout::read_firm(&bytes));
+            if finds == Some(after.id) {
+                self.out.remove(key);
+            }
+        }
+        for key in after.keys() {
+            self.out.insert(layout::firm_key(&key), &found(after).0.to_be_bytes());
+        }
+        Ok(())
+    }
+
+    fn attributes(&mut self, collection: Collection, number: u32, was: &Attributes, is: &Attributes) -> Result<(), StoreError> {
+        let (chunk, place) = place(number);
+        for (of, value) in was.values.iter().filter(|value| !is.values.contains(value)) {
+            self.bits(layout::value(collection, *of, value, chunk))?.set(place, false);
+        }
+        for (of, value) in is.values.iter().filter(|value| !was.values.contains(value)) {
+            self.bits(layout::value(collection, *of, value, chunk))?.set(place, true);
+        }
+        for (of, day) in was.days.iter().filter(|day| !is.days.contains(day)) {
+            self.bits(layout::day(collection, *of, *day, chunk))?.set(place, false);
+        }
+        for (of, day) in is.days.iter().filter(|day| !was.days.contains(day)) {
+            self.bits(layout::day(collection, *of, *day, chunk))?.set(place, true);
+        }
+        Ok(())
+    }
+
+    fn bits(&mut self, key: Vec<u8>) -> Result<&mut Bits, StoreError> {
+        use std::collections::hash_map::Entry;
+        Ok(match self.bits.entry(key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let bits = read_bits(self.db.get(unknown.key())?)?.unwrap_or_default();
+                unknown.insert(bits)
+            }
+        })
+    }
+
+    fn block(&mut self, block: u32) -> Result<&mut Vec<String>, StoreError> {
+        use std::collections::hash_map::Entry;
+        Ok(match self.names.entry(block) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let bytes = self.db.get(layout::names(block))?.unwrap_or_default();
+                let text = std::str::from_utf8(&bytes).map_err(|_| damaged("a block of names"))?;
+                unknown.insert(text.lines().map(str::to_owned).collect())
+            }
+        })
+    }
+
+    fn finish(mut self, meta: Vec<u8>) -> Result<(), StoreError> {
+        for (key, bits) in self.bits {
+            if bits.is_empty() { self.out.remove(key) } else { self.out.insert(key, bits.encode()) }
+        }
+        for (block, lines) in self.names {
+            let text: String = lines.into_iter().map(|line| line + "\n").collect();
+            self.out.insert(&layout::names(block), text.as_str());
+        }
+        self.out.insert(layout::META, meta);
+        Ok(self.db.apply_batch(self.out)?)
+    }
+}
+
+/// Bits as they were written.
+pub(super) fn read_bits(bytes: Option<IVec>) -> Result<Option<Bits>, StoreError> {
+    bytes.map(|bytes| Bits::decode(&bytes).ok_or_else(|| damaged("a bitmap"))).transpose()
+}

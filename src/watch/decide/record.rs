@@ -1,0 +1,133 @@
+//! A firm comes to notice: by a screening, or because someone told of it.
+
+use super::{Context, Gathered, Refused, role};
+use crate::{
+    auth::Role,
+    vocabulary::{Decision, Event as Asked},
+    watch::{
+        Disposition, Source, Status,
+        command::{Inform, Screening, Told},
+        event::{Change, Event},
+        file::{Entry, File, Reason},
+        transition::EntryAction,
+    },
+};
+
+/// What follows from a screening: RESTRICTED and above open an entry and referrals, ATTENTION an entry, PASS is kept.
+pub(super) fn screening(screening: &Screening, file: Option<&File>, context: &Context<'_>) -> Result<Vec<Change>, Refused> {
+    let mut gathered = Gathered::of_firm(file, &screening.firm, context);
+    if let Some(file) = file {
+        identity(screening, file, &mut gathered);
+    }
+    places(screening, file, &mut gathered);
+    gathered.add(Event::Screened(screening.screened.clone()));
+    if let Some(news) = News::of(screening, file) {
+        if news.reopens {
+            gathered.add(Event::Stepped { action: EntryAction::Reopen, opinion: None });
+        }
+        let (source, level) = (screening.source, screening.level());
+        gathered.add(Event::Watched { source, level, reasons: news.reasons.clone(), suspected: Vec::new() });
+        for inform in to_tell(&screening.inform, file, &news) {
+            gathered.send(inform, None)?;
+        }
+    }
+    Ok(gathered.done())
+}
+
+/// What the screening says of who and where the firm is, where that is new.
+fn identity(screening: &Screening, file: &File, gathered: &mut Gathered<'_>) {
+    let firm = &screening.firm;
+    if firm.name != file.name {
+        gathered.add(Event::Renamed { name: firm.name.clone() });
+    }
+    if let (Some(uscc), None) = (&firm.uscc, &file.uscc) {
+        gathered.add(Event::Coded { uscc: uscc.clone() });
+    }
+    let nearer = firm.registered != file.registered && file.registered.covers(firm.registered);
+    if nearer || screening.event == Asked::MoveIn && firm.registered != file.registered {
+        gathered.add(Event::Moved { registered: firm.registered });
+    }
+}
+
+/// Where else it operates: a place that is neither told as a move nor known is one where it does.
+fn places(screening: &Screening, file: Option<&File>, gathered: &mut Gathered<'_>) {
+    let registered = file.map_or(screening.firm.registered, |file| file.registered);
+    let mut places = file.map(|file| file.operates.clone()).unwrap_or_default();
+    let known = places.len();
+    let elsewhere = screening.firm.registered;
+    let moves = screening.event == Asked::MoveIn || registered.covers(elsewhere) || elsewhere.covers(registered);
+    let told = screening.operates.iter().copied().chain((!moves).then_some(elsewhere));
+    for place in told {
+        if place != registered && !places.contains(&place) {
+            places.push(place);
+        }
+    }
+    if places.len() > known {
+        gathered.add(Event::Operates { places });
+    }
+}
+
+/// What a screening says that was not known.
+struct News {
+    reasons: Vec<Reason>,
+    /// Whether the firm was let go before.
+    reopens: bool,
+}
+
+impl News {
+    fn of(screening: &Screening, file: Option<&File>) -> Option<Self> {
+        if screening.level() < Decision::Attention {
+            return None;
+        }
+        let Some(entry) = file.and_then(|file| file.entry.as_ref()) else {
+            return Some(Self { reasons: screening.reasons.clone(), reopens: false });
+        };
+        let new: Vec<Reason> = screening.reasons.iter().filter(|reason| reason.is_new_beside(&entry.reasons)).cloned().collect();
+        let changed = file.and_then(|file| file.screened.as_ref()).is_none_or(|last| last.texts != screening.screened.texts);
+        match (new.is_empty(), let_go(entry)) {
+            (false, _) => Some(Self { reasons: new, reopens: matches!(entry.status, Status::Released | Status::Determined) }),
+            (true, true) if changed => Some(Self { reasons: screening.reasons.clone(), reopens: true }),
+            _ => None,
+        }
+    }
+}
+
+/// Whether nobody waits for anything of the firm: it was released, or found to keep the rules.
+fn let_go(entry: &Entry) -> bool {
+    let compliant = || entry.determined.as_ref().is_some_and(|opinion| opinion.disposition == Disposition::Compliant);
+    entry.status == Status::Released || entry.status == Status::Determined && compliant()
+}
+
+/// The bodies that the news concerns and that are not at work on the firm already.
+fn to_tell<'s>(inform: &'s [Inform], file: Option<&'s File>, news: &'s News) -> impl Iterator<Item = &'s Inform> {
+    let at_work = move |inform: &Inform| {
+        let referrals = file.map(|file| file.referrals.as_slice()).unwrap_or_default();
+        referrals.iter().any(|referral| referral.body == inform.body && referral.is_open())
+    };
+    inform.iter().filter(move |inform| {
+        let concerned = news.reasons.iter().any(|reason| inform.fields.contains(&reason.business));
+        concerned && !at_work(inform)
+    })
+}
+
+/// What follows where someone told of a firm: a person decided that it is to be watched, so it is reopened where it was let go.
+pub(super) fn told(told: &Told, file: Option<&File>, context: &Context<'_>) -> Result<Vec<Change>, Refused> {
+    match told.source {
+        Source::Complaint => role(context, Role::Finance).or_else(|_| role(context, Role::Registrar))?,
+        _ if !told.evidence.informant.is_empty() => role(context, Role::Finance)?,
+        _ => {}
+    }
+    let mut gathered = Gathered::of_firm(file, &told.firm, context);
+    if file.and_then(|file| file.entry.as_ref()).is_some_and(|entry| entry.status == Status::Released) {
+        gathered.add(Event::Stepped { action: EntryAction::Reopen, opinion: None });
+    }
+    let (level, suspected) = (Decision::Attention, told.suspected.clone());
+    gathered.add(Event::Watched { source: told.source, level, reasons: Vec::new(), suspected });
+    let crate::watch::command::Evidence { reference, text, informant } = told.evidence.clone();
+    gathered.add(Event::Evidence { reference, text, informant });
+    let at_work = |inform: &Inform| file.is_some_and(|file| file.referrals.iter().any(|known| known.body == inform.body && known.is_open()));
+    for inform in told.inform.iter().filter(|inform| !at_work(inform)) {
+        gathered.send(inform, None)?;
+    }
+    Ok(gathered.done())
+}
