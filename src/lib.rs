@@ -11,12 +11,15 @@
 //! 6. [`routing`]: who must be told.
 //! 7. [`screen`]: the spine that calls them, and the answer.
 //!
+//! [`calendar`] counts working days, for the deadlines of what was handed over.
+//!
 //! All of these are pure: no clock, no files, no network, no globals. The edges are [`grpc`], [`http`] and [`cli`]; they
 //! meet the core in [`wire`], the only module that maps protobuf to domain types and back.
 //!
 //! [`Engine::build`]: screen::Engine::build
 
 pub mod boundary;
+pub mod calendar;
 pub mod characters;
 pub mod clause;
 pub mod day;

@@ -3,7 +3,7 @@
 use mingcha::{embedded, screen::Engine, wordlist::Files};
 
 /// The lists inside the binary with one file replaced or added.
-fn with(path: &str, text: &str) -> Files {
+pub(crate) fn with(path: &str, text: &str) -> Files {
     let others = embedded::files();
     let mut files: Vec<(String, String)> =
         others.iter().map(|(path, text)| (path.to_owned(), text.to_owned())).filter(|(name, _)| name != path).collect();

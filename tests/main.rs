@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used)] // a test that cannot go on says why
 
+mod calendar;
 mod certificates;
 mod clients;
 mod command_line;

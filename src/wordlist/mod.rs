@@ -11,6 +11,7 @@ use rustc_hash::FxHashMap;
 use sha2::{Digest, Sha256};
 
 use crate::{
+    calendar::Calendar,
     characters::Characters,
     jurisdiction::{DivisionFiles, Divisions},
     normalize::Normalized,
@@ -111,6 +112,7 @@ pub struct Wordlists {
     canaries: Vec<Canary>,
     tables: Tables,
     divisions: Divisions,
+    calendar: Calendar,
     hash: String,
 }
 
@@ -130,6 +132,7 @@ impl Wordlists {
             canaries: Vec::new(),
             tables,
             divisions,
+            calendar: Calendar::load(files, &mut problems),
             hash: files.hash(),
         };
         let mut terms = TermTable::default();
@@ -226,6 +229,12 @@ impl Wordlists {
     #[must_use]
     pub fn divisions(&self) -> &Divisions {
         &self.divisions
+    }
+
+    /// Working days.
+    #[must_use]
+    pub fn calendar(&self) -> &Calendar {
+        &self.calendar
     }
 
     /// The lists hash, in hexadecimal.
