@@ -198,7 +198,11 @@ impl Lines {
 ///
 /// # Errors
 /// [`JournalError`] at the first thing that is wrong, or what `each` says.
-pub fn walk<E: From<JournalError>>(disk: &dyn Disk, from: u64, mut each: impl FnMut(&Record<'_>, Place) -> Result<(), E>) -> Result<End, E> {
+pub fn walk<E: From<JournalError>>(
+    disk: &dyn Disk,
+    from: u64,
+    mut each: impl FnMut(&Record<'_>, Place) -> Result<(), E>,
+) -> Result<End, E> {
     let segments = segments(disk)?;
     let begin = segments.iter().rposition(|name| segment_first(name).is_some_and(|first| first <= from)).unwrap_or(0);
     let mut end = End { head: Head::default(), at: jiff::Timestamp::UNIX_EPOCH, torn: None };

@@ -45,7 +45,17 @@ impl Journal {
     pub(super) fn at(disk: Arc<dyn Disk>, end: &End, segment: Option<String>, segment_bytes: u64) -> Result<Self, JournalError> {
         let segment = segment.map(|name| Segment::open(&*disk, name)).transpose()?;
         let (head, at) = (end.head, end.at);
-        Ok(Self { disk, committed: head, staged: head, at, buffer: Vec::new(), starts: Vec::new(), segment, segment_bytes, poisoned: false })
+        Ok(Self {
+            disk,
+            committed: head,
+            staged: head,
+            at,
+            buffer: Vec::new(),
+            starts: Vec::new(),
+            segment,
+            segment_bytes,
+            poisoned: false,
+        })
     }
 
     /// The last record that is on the disk.
@@ -93,8 +103,10 @@ impl Journal {
         let (segment, base) = self.write_out()?;
         self.poisoned = false;
         let sequences = self.committed.sequence + 1..;
-        let places =
-            sequences.zip(self.starts.drain(..)).map(|(sequence, start)| Place { sequence, segment, offset: base + start as u64 }).collect();
+        let places = sequences
+            .zip(self.starts.drain(..))
+            .map(|(sequence, start)| Place { sequence, segment, offset: base + start as u64 })
+            .collect();
         self.buffer.clear();
         self.committed = self.staged;
         Ok(places)

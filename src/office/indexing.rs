@@ -8,7 +8,10 @@ use std::{
 use rustc_hash::FxHashMap;
 use tokio::sync::watch;
 
-use super::{Payload, Shelf, Store, writer::{Work, numbers_after}};
+use super::{
+    Payload, Shelf, Store,
+    writer::{Work, numbers_after},
+};
 use crate::{
     journal::{
         Head, JournalError, Record,
@@ -144,7 +147,9 @@ impl Indexer {
                 self.shelf.store(Some(store));
                 tracing::info!(sequence = head.sequence, "the index is made again");
             }
-            Err(error) => tracing::error!(%error, "the index cannot be made again: the watch list is closed until the service is restarted"),
+            Err(error) => {
+                tracing::error!(%error, "the index cannot be made again: the watch list is closed until the service is restarted")
+            }
         }
     }
 }
@@ -171,7 +176,8 @@ pub(super) fn is_of(store: &dyn WatchStore, disk: &dyn Disk, journal: Head) -> R
 
 /// Takes in every record that the index does not have.
 pub(super) fn catch_up(store: &dyn WatchStore, disk: &dyn Disk) -> Result<Head, CatchUpError> {
-    let mut folding = Folding { store, head: store.head()?, numbers: store.numbers()?, files: FxHashMap::default(), batch: Batch::default() };
+    let mut folding =
+        Folding { store, head: store.head()?, numbers: store.numbers()?, files: FxHashMap::default(), batch: Batch::default() };
     reader::walk(disk, folding.head.sequence + 1, |record, place| {
         folding.fold(record, place)?;
         if folding.batch.records.len() >= TOGETHER { folding.hand_over() } else { Ok(()) }

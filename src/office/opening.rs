@@ -5,7 +5,11 @@ use std::{
     io,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    sync::{Arc, mpsc as std_mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc as std_mpsc,
+    },
     thread::{self, JoinHandle},
 };
 
@@ -73,6 +77,7 @@ pub struct Opened {
     /// The office.
     pub office: Office,
     threads: Vec<JoinHandle<()>>,
+    stopping: Arc<AtomicBool>,
     running: PathBuf,
     _lock: File,
 }
@@ -81,6 +86,7 @@ impl Opened {
     /// Waits until all that was given to it is on the disk. Every [`Office`] must have been dropped.
     pub fn close(self) {
         drop(self.office);
+        self.stopping.store(true, Ordering::Relaxed);
         let well = self.threads.into_iter().map(JoinHandle::join).fold(true, |well, joined| well && joined.is_ok());
         if well {
             let _ = std::fs::remove_file(&self.running); // else the index is read through at the next start
@@ -111,7 +117,8 @@ impl Office {
     pub fn open(settings: &Settings) -> Result<Opened, OpenError> {
         let data = settings.data.as_path();
         let lock = lock(data)?;
-        let disk: Arc<dyn Disk> = Arc::new(Folder::open(&data.join("journal")).map_err(|error| OpenError::Io(data.join("journal"), error))?);
+        let disk: Arc<dyn Disk> =
+            Arc::new(Folder::open(&data.join("journal")).map_err(|error| OpenError::Io(data.join("journal"), error))?);
         Self::over(disk, settings, lock)
     }
 
@@ -122,7 +129,12 @@ impl Office {
     pub fn over(disk: Arc<dyn Disk>, settings: &Settings, lock: File) -> Result<Opened, OpenError> {
         let (journal, found) = recovery::open(Arc::clone(&disk), SEGMENT)?;
         if let Some((torn, kept)) = found.set_aside {
-            tracing::warn!(segment = torn.segment, bytes = torn.bytes.len(), kept, "an unfinished last line, never acknowledged, was set aside");
+            tracing::warn!(
+                segment = torn.segment,
+                bytes = torn.bytes.len(),
+                kept,
+                "an unfinished last line, never acknowledged, was set aside"
+            );
         }
         let head = journal.head();
         let shelves = Shelves::of(&settings.data);
@@ -137,8 +149,9 @@ impl Office {
         let (indexed, reached) = watch::channel(head.sequence);
         let (jobs, taken) = mpsc::channel(WAITING);
         let (indexing, work) = std_mpsc::sync_channel(BATCHES);
+        let stopping = Arc::new(AtomicBool::new(false));
         if unclean {
-            read_through(&shelves.current(), &shelf, indexing.clone());
+            read_through(&shelf, indexing.clone(), Arc::clone(&stopping));
         }
         let recent = Recent::over(Arc::clone(&shelf));
         let (deadlines, at) = (settings.deadlines, Timestamp::UNIX_EPOCH);
@@ -146,7 +159,7 @@ impl Office {
         let indexer = Indexer { shelves, disk: Arc::clone(&disk), shelf: Arc::clone(&shelf), indexed, work };
         let threads = vec![thread::spawn(move || writer.run(taken)), thread::spawn(move || indexer.run())];
         let office = Self { jobs, shelf, disk, acknowledged: heads, indexed: reached };
-        Ok(Opened { office, threads, running, _lock: lock })
+        Ok(Opened { office, threads, stopping, running, _lock: lock })
     }
 }
 
@@ -174,15 +187,11 @@ fn usable(shelves: &Shelves, disk: &dyn Disk, head: crate::journal::Head) -> Res
 }
 
 /// After an unclean stop the index is read through while it is used: damage that nobody asks for is found too.
-fn read_through(folder: &Path, shelf: &super::Shelf, indexing: std_mpsc::SyncSender<Work>) {
-    tracing::info!(index = %folder.display(), "the last stop was not clean: the index is read through");
-    let shelf = Arc::downgrade(shelf);
-    thread::spawn(move || {
-        let Some(store) = shelf.upgrade().and_then(|shelf| shelf.load_full()) else { return };
-        let gone = || shelf.strong_count() == 0;
-        match store.read_through(&gone) {
-            Ok(()) => tracing::info!("the index is whole"),
-            Err(error) => drop(indexing.send(Work::Doubt(error))),
-        }
+fn read_through(shelf: &super::Shelf, indexing: std_mpsc::SyncSender<Work>, stopping: Arc<AtomicBool>) {
+    tracing::info!("the last stop was not clean: the index is read through");
+    let Some(store) = shelf.load_full() else { return };
+    thread::spawn(move || match store.read_through(&|| stopping.load(Ordering::Relaxed)) {
+        Ok(()) => tracing::info!("the index is whole"),
+        Err(error) => drop(indexing.send(Work::Doubt(error))), // fails only where the service goes down
     });
 }

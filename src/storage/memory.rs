@@ -61,7 +61,9 @@ impl Kept {
 fn meets(condition: &Condition, attributes: &Attributes, name: &str) -> bool {
     match condition {
         Condition::OneOf(dimension, values) => attributes.values.iter().any(|(of, value)| of == dimension && values.contains(value)),
-        Condition::Within(of, from, to) => attributes.days.iter().any(|(which, day)| which == of && Days { from: *from, to: *to }.contains(*day)),
+        Condition::Within(of, from, to) => {
+            attributes.days.iter().any(|(which, day)| which == of && Days { from: *from, to: *to }.contains(*day))
+        }
         Condition::Name(text) => name.contains(text),
     }
 }

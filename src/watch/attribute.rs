@@ -1,7 +1,10 @@
 //! What files and referrals are listed by (检索项): values, and days.
 
 use super::{file::File, referral::Referral};
-use crate::{day::{self, Date}, vocabulary::vocabulary};
+use crate::{
+    day::{self, Date},
+    vocabulary::vocabulary,
+};
 
 vocabulary! {
     /// What is listed.

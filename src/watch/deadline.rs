@@ -1,7 +1,10 @@
 //! Deadlines (办理时限), counted in Chinese working days (工作日). They are configuration, not law.
 
 use super::ReferralState;
-use crate::{calendar::{Calendar, UnknownYear}, day::Date};
+use crate::{
+    calendar::{Calendar, UnknownYear},
+    day::Date,
+};
 
 /// How many working days a body has for each step of a referral.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

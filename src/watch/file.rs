@@ -230,7 +230,8 @@ impl File {
     /// The first day that something of it is due.
     #[must_use]
     pub fn due(&self) -> Option<Date> {
-        let rectify = self.entry.as_ref().filter(|entry| entry.status == Status::Determined).and_then(|entry| entry.determined.as_ref()?.deadline);
+        let rectify =
+            self.entry.as_ref().filter(|entry| entry.status == Status::Determined).and_then(|entry| entry.determined.as_ref()?.deadline);
         self.referrals.iter().filter_map(|referral| referral.due).chain(rectify).min()
     }
 }

@@ -6,8 +6,8 @@
 
 pub mod attribute;
 pub mod command;
-pub mod decide;
 pub mod deadline;
+pub mod decide;
 pub mod event;
 pub mod file;
 mod fold;

@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Disposition, ReferralState, key::ReferralId};
 use crate::{
-    day::{self, Date}, vocabulary::BusinessField, wordlist::tables::BodyId};
+    day::{self, Date},
+    vocabulary::BusinessField,
+    wordlist::tables::BodyId,
+};
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! Taking records in (写入索引): what changed is gathered first, then written at once.
 
-use rustc_hash::FxHashMap;
 use ::sled::{Db, IVec};
+use rustc_hash::FxHashMap;
 
 use super::{
     bits::{Bits, place},
@@ -70,7 +70,8 @@ impl Writing<'_> {
 
     fn keys(&mut self, before: Option<&File>, after: &File) -> Result<(), StoreError> {
         let moved = before.is_none_or(|before| {
-            (&before.name, &before.uscc, before.registered, before.joined_to) != (&after.name, &after.uscc, after.registered, after.joined_to)
+            (&before.name, &before.uscc, before.registered, before.joined_to)
+                != (&after.name, &after.uscc, after.registered, after.joined_to)
         });
         if !moved {
             return Ok(());

@@ -132,9 +132,7 @@ pub fn decide(command: &Command, seen: Seen<'_>, context: &Context<'_>) -> Resul
         Command::Open(told) => record::told(told, seen.file, context),
         Command::Link { uscc, .. } => entry::link(seen.file.ok_or(Refused::NoFirm)?, uscc, seen.coded, context),
         Command::AddEvidence { evidence, .. } => entry::evidence(seen.file.ok_or(Refused::NoFirm)?, evidence, context),
-        Command::Overrule { term, field, reason, .. } => {
-            entry::overrule(seen.file.ok_or(Refused::NoFirm)?, term, *field, reason, context)
-        }
+        Command::Overrule { term, field, reason, .. } => entry::overrule(seen.file.ok_or(Refused::NoFirm)?, term, *field, reason, context),
         Command::Update(update) => entry::update(seen.file.ok_or(Refused::NoFirm)?, update, context),
         Command::Revoke { day, .. } => entry::revoke(seen.file.ok_or(Refused::NoFirm)?, *day, context),
         Command::Refer(refer) => referral::step(seen.file.ok_or(Refused::NoReferral)?, refer, context),

@@ -125,7 +125,8 @@ pub(super) fn told(told: &Told, file: Option<&File>, context: &Context<'_>) -> R
     gathered.add(Event::Watched { source: told.source, level, reasons: Vec::new(), suspected });
     let crate::watch::command::Evidence { reference, text, informant } = told.evidence.clone();
     gathered.add(Event::Evidence { reference, text, informant });
-    let at_work = |inform: &Inform| file.is_some_and(|file| file.referrals.iter().any(|known| known.body == inform.body && known.is_open()));
+    let at_work =
+        |inform: &Inform| file.is_some_and(|file| file.referrals.iter().any(|known| known.body == inform.body && known.is_open()));
     for inform in told.inform.iter().filter(|inform| !at_work(inform)) {
         gathered.send(inform, None)?;
     }
