@@ -11,6 +11,7 @@ mod indexing;
 mod opening;
 mod payload;
 mod recent;
+mod screening;
 mod writer;
 
 use std::{sync::Arc, time::Duration};
@@ -19,9 +20,10 @@ use arc_swap::ArcSwapOption;
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use history::{Entry as HistoryEntry, History};
+pub use history::{Entry as HistoryEntry, History, Until};
 pub use opening::{OpenError, Opened, Settings};
 pub use payload::Payload;
+pub use screening::screening;
 
 use crate::{
     auth::Identity,

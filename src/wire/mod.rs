@@ -3,6 +3,7 @@
 pub mod json;
 mod request;
 mod response;
+pub mod watch;
 mod wordlist;
 
 use std::sync::LazyLock;

@@ -8,7 +8,7 @@ use crate::{
     licence::Licence,
     normalize::Span,
     reach::{Circumstances, NearMiss, near_misses},
-    routing::{Informed, Told, body_name},
+    routing::{Informed, body_name},
     screen::{Answer, Cleared, ENGINE_VERSION, Engine, Hit, Occurrence, Reason},
     set::Member,
     vocabulary::{Field, Force},
@@ -190,17 +190,12 @@ impl Writer<'_> {
     }
 
     fn informed(&self, informed: &Informed) -> v1::InformedBody {
-        let (name, wording) = body_name(&informed.body, &self.firm.circumstances, self.engine.lists());
-        let reason = match informed.told {
-            Told::Named => "named by the rule",
-            Told::Leads => "leads (牵头) for the field of business",
-            Told::FinanceOffice => "finance office (金融管理部门) of the firm's city",
-        };
+        let (name, wording) = body_name(&informed.body, self.firm.circumstances.day, self.engine.lists());
         v1::InformedBody {
             id: informed.body.to_string(),
             name,
             name_wording: number(wording),
-            reason: reason.to_owned(),
+            reason: informed.told.about().to_owned(),
             business_fields: numbers(informed.fields.iter()),
         }
     }
