@@ -28,7 +28,7 @@ pub const MOST_IN_A_BATCH: usize = 1000;
 const MOST_VIOLATIONS: usize = 50;
 /// Longest texts, in bytes, that are screened on the thread that talks to the client: they take some microseconds,
 /// less than handing them to another thread would.
-const SHORT: usize = 8 << 10;
+pub(super) const SHORT: usize = 8 << 10;
 
 /// Answers screening calls.
 #[derive(Debug)]
@@ -86,6 +86,16 @@ pub(super) fn understand_within(
     let understood = understand(request, engine, today).map_err(Refused::Violations)?;
     let region = understood.firm.circumstances.region;
     if identity.reaches(region) { Ok(understood) } else { Err(Refused::Outside(outside(identity, region, &path("region"), metrics))) }
+}
+
+impl Refused {
+    /// With what is wrong said otherwise.
+    pub(super) fn map(self, map: impl FnOnce(Vec<Violation>) -> Vec<Violation>) -> Self {
+        match self {
+            Self::Violations(violations) => Self::Violations(map(violations)),
+            outside @ Self::Outside(_) => outside,
+        }
+    }
 }
 
 impl From<Refused> for Status {

@@ -14,7 +14,7 @@ mod recent;
 mod screening;
 mod writer;
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
 use serde_json::value::RawValue;
@@ -126,6 +126,7 @@ pub struct Office {
     jobs: mpsc::Sender<Job>,
     shelf: Shelf,
     disk: Arc<dyn Disk>,
+    data: Arc<Path>,
     /// The last record that was acknowledged.
     acknowledged: watch::Receiver<Head>,
     /// The last record that the index has.
@@ -182,6 +183,12 @@ impl Office {
     #[must_use]
     pub fn is_rebuilding(&self) -> bool {
         self.shelf.load().is_none()
+    }
+
+    /// The data folder.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        &self.data
     }
 
     /// Where the journal lies.

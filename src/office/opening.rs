@@ -158,7 +158,7 @@ impl Office {
         let writer = Writer { journal, recent, numbers, deadlines, at, acknowledged, indexed: reached.clone(), indexing };
         let indexer = Indexer { shelves, disk: Arc::clone(&disk), shelf: Arc::clone(&shelf), indexed, work };
         let threads = vec![thread::spawn(move || writer.run(taken)), thread::spawn(move || indexer.run())];
-        let office = Self { jobs, shelf, disk, acknowledged: heads, indexed: reached };
+        let office = Self { jobs, shelf, disk, data: settings.data.as_path().into(), acknowledged: heads, indexed: reached };
         Ok(Opened { office, threads, stopping, running, _lock: lock })
     }
 }

@@ -122,6 +122,13 @@ impl Recent {
         self.requests.insert(key, answered);
     }
 
+    /// Remembers where a record lies, once it is written.
+    pub(super) fn located(&mut self, key: &RequestKey, place: crate::journal::reader::Place) {
+        if let Some(answered) = self.requests.get_mut(key) {
+            answered.place = place;
+        }
+    }
+
     /// Forgets what the index has by now.
     pub(super) fn forget(&mut self, indexed: u64) {
         while let Some((sequence, file, request)) = self.forget.pop_front_if(|(sequence, ..)| *sequence <= indexed) {

@@ -220,6 +220,7 @@ impl Writer {
                 Outcome::Staged { head, changes, request } => {
                     if let Some(place) = places.get(&head.sequence) {
                         batch.records.extend(changes.iter().map(|change| (change.after.id, *place)));
+                        request.iter().for_each(|(key, _)| self.recent.located(key, *place));
                         batch.requests.extend(request.map(|(key, body)| (key, Answered { firm: file.id, body, place: *place })));
                     }
                     batch.changes.extend(changes);

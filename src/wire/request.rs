@@ -91,7 +91,7 @@ pub(super) fn place_in(field: &str, text: &str, engine: &Engine) -> Result<Regio
 }
 
 /// The day that a field names, if it names one.
-pub(super) fn day_in(field: &str, text: &str) -> Result<Option<Date>, Vec<Violation>> {
+pub(crate) fn day_in(field: &str, text: &str) -> Result<Option<Date>, Vec<Violation>> {
     let refused = |error: day::DayError| vec![Violation { field: field.to_owned(), message: error.to_string() }];
     if text.is_empty() { Ok(None) } else { day::parse(text).map(Some).map_err(refused) }
 }

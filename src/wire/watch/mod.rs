@@ -3,6 +3,7 @@
 mod read;
 mod write;
 
+pub(crate) use read::code;
 pub use read::{
     Opened, Referred, addendum, bodies, conclusion, count_by, evidence, filter, link, noted, opened, overruled, page_size, place, places,
     redirected, referral_filter, revoked, source, until, updated,
