@@ -43,6 +43,20 @@ pub(super) struct Counter {
     pub(super) version: Arc<Version>,
 }
 
+/// Why something could not be read.
+pub(super) enum Unread {
+    /// The index or the journal.
+    Office(OfficeError),
+    /// What the caller asked for.
+    Status(Status),
+}
+
+impl<E: Into<OfficeError>> From<E> for Unread {
+    fn from(error: E) -> Self {
+        Self::Office(error.into())
+    }
+}
+
 /// What a command came to.
 pub(super) struct Settled {
     /// The firm's file after it.
@@ -73,13 +87,26 @@ impl Counter {
         self.office.settled().await.map_err(|error| status::office(&error))
     }
 
-    /// Reads the index on a worker.
+    /// Reads the index on a worker. Where it is damaged, it will be made again.
     pub(super) async fn read<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&Self, &Store, &Cancelled) -> Result<T, Status> + Send + 'static,
+        read: impl FnOnce(&Self, &Store, &Cancelled) -> Result<T, Unread> + Send + 'static,
     ) -> Result<T, Status> {
         let (counter, store) = (self.clone(), self.store().await?);
-        self.desk.work(move |cancelled| read(&counter, &store, cancelled)).await?
+        let theirs = Arc::clone(&store);
+        let read = self.desk.work(move |cancelled| read(&counter, &theirs, cancelled)).await?;
+        read.map_err(|unread| self.said(unread, &store))
+    }
+
+    /// What could not be read, as a status.
+    pub(super) fn said(&self, unread: Unread, store: &Store) -> Status {
+        if let Unread::Office(OfficeError::Store(error)) = &unread {
+            self.office.doubt(store, error);
+        }
+        match unread {
+            Unread::Office(error) => status::office(&error),
+            Unread::Status(status) => status,
+        }
     }
 
     /// The firm that a call names, by its number or its code.
@@ -91,8 +118,7 @@ impl Counter {
             let message = "neither a firm's number, such as F17, nor a unified social credit code".to_owned();
             return Err(status::bad_request(vec![Violation { field: "firm".to_owned(), message }]));
         };
-        let found =
-            self.read(move |_, store, _| store.firm_by(&FirmKey::Uscc(code)).map_err(|error| status::office(&error.into()))).await?;
+        let found = self.read(move |_, store, _| Ok(store.firm_by(&FirmKey::Uscc(code))?)).await?;
         found.ok_or_else(|| status::not_found("firm", text))
     }
 
@@ -102,10 +128,9 @@ impl Counter {
     }
 
     /// A file that the caller may see.
-    pub(super) fn file(&self, store: &Store, firm: FirmId) -> Result<File, Status> {
-        let file = store.file(firm).map_err(|error| status::office(&error.into()))?;
-        let file = file.ok_or_else(|| status::not_found("firm", &firm.to_string()))?;
-        if self.sees(&file) { Ok(file) } else { Err(self.outside(file.registered)) }
+    pub(super) fn file(&self, store: &Store, firm: FirmId) -> Result<File, Unread> {
+        let file = store.file(firm)?.ok_or_else(|| Unread::Status(status::not_found("firm", &firm.to_string())))?;
+        if self.sees(&file) { Ok(file) } else { Err(Unread::Status(self.outside(file.registered))) }
     }
 
     fn outside(&self, region: Region) -> Status {
@@ -159,10 +184,8 @@ impl Counter {
         };
         self.read(move |counter, store, _| {
             let disk = &**counter.office.journal();
-            let told = |error: OfficeError| status::office(&error);
-            let line = line_at(disk, place).map_err(|error| told(error.into()))?;
-            let before = HistoryEntry::read(&line).map_err(|error| told(error.into()))?;
-            let then = History::read(file.id, Until::Sequence(place.sequence), store, disk).map_err(told)?;
+            let before = HistoryEntry::read(&line_at(disk, place)?)?;
+            let then = History::read(file.id, Until::Sequence(place.sequence), store, disk)?;
             Ok(Settled { file: then.file.unwrap_or(file), head: before.head, recorded: false, before: Some(before) })
         })
         .await
@@ -173,7 +196,7 @@ impl Counter {
         self.read(move |_, store, cancelled| {
             let begun = Instant::now();
             let give_up = || cancelled.is_cancelled() || begun.elapsed() > BUDGET;
-            store.select(&query, &give_up).map_err(|error| status::office(&error.into()))
+            Ok(store.select(&query, &give_up)?)
         })
         .await
     }

@@ -4,7 +4,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::{
-    counter::{Counter, Settled, body_of},
+    counter::{Counter, Settled, Unread, body_of},
     desk::Desk,
     page_token::Question,
     status,
@@ -100,16 +100,12 @@ fn of_body(body: BodyId) -> Condition {
     Condition::OneOf(Dimension::Body, vec![body.to_string()])
 }
 
-fn damaged(error: StoreError) -> Status {
-    status::office(&error.into())
-}
-
 /// Calls `each` with every referral of these numbers, and its firm's file.
-fn each(store: &Store, numbers: &[u32], mut each: impl FnMut(&File, &Referral)) -> Result<(), Status> {
+fn each(store: &Store, numbers: &[u32], mut each: impl FnMut(&File, &Referral)) -> Result<(), StoreError> {
     for number in numbers {
         let id = ReferralId(*number);
-        let firm = store.firm_of(id).map_err(damaged)?;
-        let file = firm.map(|firm| store.file(firm)).transpose().map_err(damaged)?.flatten();
+        let firm = store.firm_of(id)?;
+        let file = firm.map(|firm| store.file(firm)).transpose()?.flatten();
         if let Some(file) = &file
             && let Some(referral) = file.referral(id)
         {
@@ -230,9 +226,9 @@ impl ReferralService for Referrals {
             };
             let mut referrals = Vec::new();
             loop {
-                let page = store.select(&query, &|| cancelled.is_cancelled()).map_err(damaged)?;
+                let page = store.select(&query, &|| cancelled.is_cancelled())?;
                 if page.partial {
-                    return Err(status::too_late());
+                    return Err(Unread::Status(status::too_late()));
                 }
                 each(store, &page.numbers, |_, referral| referrals.push(referral.clone()))?;
                 query.after = page.next;
@@ -248,7 +244,7 @@ impl ReferralService for Referrals {
 }
 
 /// The steps of referrals that a record tells of.
-fn steps(counter: &Counter, store: &Store, entry: &HistoryEntry, body: Option<BodyId>) -> Result<Vec<StreamResponse>, Status> {
+fn steps(counter: &Counter, store: &Store, entry: &HistoryEntry, body: Option<BodyId>) -> Result<Vec<StreamResponse>, Unread> {
     let mut steps = Vec::new();
     for event in entry.payload.changes.iter().flat_map(|change| &change.events) {
         let (id, state) = match event {

@@ -64,6 +64,12 @@ impl Journal {
         self.committed
     }
 
+    /// Instant of the last record that is staged: none that follows has an earlier one.
+    #[must_use]
+    pub fn instant(&self) -> Timestamp {
+        self.at
+    }
+
     /// Adds a record to those that the next [`commit`](Self::commit) writes, and says where the journal will end with
     /// it. Where the clock has gone back, the record takes the instant of the one before.
     ///

@@ -6,6 +6,7 @@
 //! reader first waits until the index has what was acknowledged before it asked ([`Office::settled`]). Where the index
 //! is missing, damaged, of another version or of another journal, it is made again, and nobody needs to help.
 
+mod anchoring;
 mod history;
 mod indexing;
 mod opening;
@@ -14,16 +15,23 @@ mod recent;
 mod screening;
 mod writer;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{Arc, mpsc as std_mpsc},
+    time::Duration,
+};
 
 use arc_swap::ArcSwapOption;
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use anchoring::Anchors;
 pub use history::{Entry as HistoryEntry, History, Until};
 pub use opening::{OpenError, Opened, Settings};
 pub use payload::Payload;
 pub use screening::screening;
+
+use writer::Work;
 
 use crate::{
     auth::Identity,
@@ -109,6 +117,14 @@ impl From<JournalError> for OfficeError {
     }
 }
 
+/// What the writer is given to do.
+enum Asked {
+    /// To carry a command out.
+    Do(Job),
+    /// To stop, when what was asked before is done.
+    Stop,
+}
+
 /// A submission with the way back.
 struct Job {
     submission: Submission,
@@ -123,8 +139,9 @@ pub type Store = Arc<Box<dyn WatchStore>>;
 /// See the module. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Office {
-    jobs: mpsc::Sender<Job>,
+    jobs: mpsc::Sender<Asked>,
     shelf: Shelf,
+    indexing: std_mpsc::SyncSender<Work>,
     disk: Arc<dyn Disk>,
     data: Arc<Path>,
     /// The last record that was acknowledged.
@@ -141,7 +158,7 @@ impl Office {
     /// [`OfficeError`]: nothing was changed.
     pub async fn submit(&self, submission: Submission) -> Result<Acknowledged, OfficeError> {
         let (reply, answer) = oneshot::channel();
-        self.jobs.send(Job { submission, reply }).await.map_err(|_| OfficeError::Stopping)?;
+        self.jobs.send(Asked::Do(Job { submission, reply })).await.map_err(|_| OfficeError::Stopping)?;
         answer.await.map_err(|_| OfficeError::Stopping)?
     }
 
@@ -159,6 +176,11 @@ impl Office {
             Ok(Err(_)) => Err(OfficeError::Stopping),
             Err(_) => Err(OfficeError::Lagging),
         }
+    }
+
+    /// Says that a store that was read is damaged: it is made again, unless that has been done.
+    pub fn doubt(&self, store: &Store, error: &StoreError) {
+        let _ = self.indexing.try_send(Work::Doubt(Arc::clone(store), error.clone())); // whoever reads it next says so too
     }
 
     /// How far the journal goes: the last record that was acknowledged.

@@ -4,9 +4,9 @@ use std::{collections::VecDeque, sync::Arc};
 
 use rustc_hash::FxHashMap;
 
-use super::Shelf;
+use super::{Shelf, Store};
 use crate::{
-    storage::{Answered, StoreError, WatchStore},
+    storage::{Answered, Numbers, StoreError, WatchStore},
     watch::{
         command::Subject,
         file::File,
@@ -30,13 +30,7 @@ pub(super) struct Recent {
 #[derive(Debug)]
 pub(super) enum Unknown {
     Rebuilding,
-    Damaged(StoreError),
-}
-
-impl From<StoreError> for Unknown {
-    fn from(error: StoreError) -> Self {
-        Self::Damaged(error)
-    }
+    Damaged(Store, StoreError),
 }
 
 impl Recent {
@@ -51,14 +45,20 @@ impl Recent {
         }
     }
 
-    fn store(&self) -> Result<Arc<Box<dyn WatchStore>>, Unknown> {
-        self.shelf.load_full().ok_or(Unknown::Rebuilding)
+    /// What the index says.
+    fn indexed<T>(&self, ask: impl FnOnce(&dyn WatchStore) -> Result<T, StoreError>) -> Result<T, Unknown> {
+        let store = self.shelf.load_full().ok_or(Unknown::Rebuilding)?;
+        ask(&**store).map_err(|error| Unknown::Damaged(Store::clone(&store), error))
+    }
+
+    pub(super) fn numbers(&self) -> Result<Numbers, Unknown> {
+        self.indexed(|store| store.numbers())
     }
 
     pub(super) fn file(&self, firm: FirmId) -> Result<Option<Arc<File>>, Unknown> {
         match self.files.get(&firm) {
             Some((_, file)) => Ok(Some(Arc::clone(file))),
-            None => Ok(self.store()?.file(firm)?.map(Arc::new)),
+            None => Ok(self.indexed(|store| store.file(firm))?.map(Arc::new)),
         }
     }
 
@@ -69,7 +69,7 @@ impl Recent {
             Subject::Referral(referral) => {
                 let firm = match self.referrals.get(referral) {
                     Some(firm) => Some(*firm),
-                    None => self.store()?.firm_of(*referral)?,
+                    None => self.indexed(|store| store.firm_of(*referral))?,
                 };
                 firm.map_or(Ok(None), |firm| self.file(firm))
             }
@@ -91,7 +91,7 @@ impl Recent {
     fn followed(&self, key: &FirmKey) -> Result<Option<Arc<File>>, Unknown> {
         let firm = match self.keys.get(key) {
             Some(firm) => Some(*firm),
-            None => self.store()?.firm_by(key)?,
+            None => self.indexed(|store| store.firm_by(key))?,
         };
         let file = firm.map_or(Ok(None), |firm| self.file(firm))?;
         // a name that it bore before, and that the index does not know it has left
@@ -101,7 +101,7 @@ impl Recent {
     pub(super) fn request(&self, key: &RequestKey) -> Result<Option<Answered>, Unknown> {
         match self.requests.get(key) {
             Some(answered) => Ok(Some(*answered)),
-            None => Ok(self.store()?.request(key)?),
+            None => self.indexed(|store| store.request(key)),
         }
     }
 

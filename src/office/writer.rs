@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    Acknowledged, Done, Job, OfficeError, Payload, Submission,
+    Acknowledged, Asked, Done, Job, OfficeError, Payload, Store, Submission,
     recent::{Recent, Unknown},
 };
 use crate::{
@@ -33,10 +33,9 @@ const ENOUGH: usize = 8 << 20;
 pub(super) struct Writer {
     pub(super) journal: Journal,
     pub(super) recent: Recent,
-    pub(super) numbers: Numbers,
+    /// The last numbers that were given; none until the index could be asked.
+    pub(super) numbers: Option<Numbers>,
     pub(super) deadlines: Deadlines,
-    /// Instant of the last record.
-    pub(super) at: Timestamp,
     pub(super) acknowledged: watch::Sender<Head>,
     pub(super) indexed: watch::Receiver<u64>,
     pub(super) indexing: std_mpsc::SyncSender<Work>,
@@ -46,8 +45,10 @@ pub(super) struct Writer {
 pub(super) enum Work {
     /// Take these in.
     Take(Batch),
-    /// It was found damaged.
-    Doubt(StoreError),
+    /// This one was found damaged.
+    Doubt(Store, StoreError),
+    /// Nothing follows.
+    Stop,
 }
 
 /// A command that is staged, and who waits for it.
@@ -65,18 +66,23 @@ enum Outcome {
 }
 
 impl Writer {
-    /// Works until nobody can give it anything any more.
-    pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+    /// Works until it is told to stop, or nobody can give it anything any more.
+    pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Asked>) {
         while let Some(first) = jobs.blocking_recv() {
             let mut waiting = Vec::new();
             self.recent.forget(*self.indexed.borrow());
-            self.take(first, &mut waiting);
-            while waiting.len() < MOST_TOGETHER && self.journal.staged_bytes() < ENOUGH {
-                let Ok(job) = jobs.try_recv() else { break };
-                self.take(job, &mut waiting);
+            let mut next = Some(first);
+            while let Some(asked) = next {
+                match asked {
+                    Asked::Do(job) => self.take(job, &mut waiting),
+                    Asked::Stop => jobs.close(), // what is in it already is done
+                }
+                let room = waiting.len() < MOST_TOGETHER && self.journal.staged_bytes() < ENOUGH;
+                next = if room { jobs.try_recv().ok() } else { None };
             }
             self.commit(waiting);
         }
+        let _ = self.indexing.send(Work::Stop); // fails only where the index has no keeper any more
     }
 
     fn take(&mut self, job: Job, waiting: &mut Vec<Waiting>) {
@@ -96,21 +102,22 @@ impl Writer {
             Request::Answered(file, place) => return Ok((file, Outcome::Known(Done::Before(place)))),
             Request::New(key) => key,
         };
+        let numbers = self.numbers()?;
         let command = &submission.command;
         let file = self.subject(&command.subject())?;
         let coded = match command {
             Command::Link { uscc, .. } => self.subject(&Subject::Found(vec![FirmKey::Uscc(uscc.clone())]))?,
             _ => None,
         };
-        let now = Timestamp::now().max(self.at);
+        let now = Timestamp::now().max(self.journal.instant());
         let changes = {
             let context = Context {
                 identity: &submission.identity,
                 today: day::of(now),
                 deadlines: self.deadlines,
                 calendar: submission.version.engine().lists().calendar(),
-                next_firm: FirmId(self.numbers.firms + 1),
-                next_referral: ReferralId(self.numbers.referrals + 1),
+                next_firm: FirmId(numbers.firms + 1),
+                next_referral: ReferralId(numbers.referrals + 1),
             };
             decide(command, Seen { file: file.as_deref(), coded: coded.as_deref() }, &context)?
         };
@@ -147,6 +154,17 @@ impl Writer {
         Ok(Request::Answered(file, answered.place))
     }
 
+    /// The last numbers that were given. The index has them all where this writer has given none yet.
+    fn numbers(&mut self) -> Result<Numbers, OfficeError> {
+        if let Some(numbers) = self.numbers {
+            return Ok(numbers);
+        }
+        let numbers = self.recent.numbers();
+        let numbers = self.known(numbers)?;
+        self.numbers = Some(numbers);
+        Ok(numbers)
+    }
+
     fn subject(&mut self, subject: &Subject) -> Result<Option<Arc<File>>, OfficeError> {
         let found = self.recent.subject(subject);
         self.known(found)
@@ -156,8 +174,8 @@ impl Writer {
     fn known<T>(&mut self, found: Result<T, Unknown>) -> Result<T, OfficeError> {
         found.map_err(|unknown| match unknown {
             Unknown::Rebuilding => OfficeError::Rebuilding,
-            Unknown::Damaged(error) => {
-                let _ = self.indexing.send(Work::Doubt(error)); // fails only where the service goes down
+            Unknown::Damaged(store, error) => {
+                let _ = self.indexing.send(Work::Doubt(store, error)); // fails only where the service goes down
                 OfficeError::Rebuilding
             }
         })
@@ -178,9 +196,7 @@ impl Writer {
         };
         let payload = payload.write().map_err(|error| StoreError(error.to_string()))?;
         let (actor, request_id, kind) = (submission.identity.id.as_str(), submission.request_id.as_str(), submission.command.kind());
-        let staged = self.journal.stage(&Draft { actor, request_id, kind, payload: &payload }, now)?;
-        self.at = staged.1;
-        Ok(staged)
+        Ok(self.journal.stage(&Draft { actor, request_id, kind, payload: &payload }, now)?)
     }
 
     /// Folds changes into the files, for the commands that follow.
@@ -190,7 +206,7 @@ impl Writer {
             let before = self.recent.file(change.firm);
             let before = self.known(before)?;
             let after = File::after(before.as_deref().cloned(), change, record).ok_or(Refused::NoFirm)?;
-            self.numbers = numbers_after(self.numbers, &after);
+            self.numbers = self.numbers.map(|numbers| numbers_after(numbers, &after));
             let after = Arc::new(after);
             self.recent.learn(record.sequence, &after);
             changed.push(FileChange { before, after });
@@ -212,7 +228,7 @@ impl Writer {
         let head = self.journal.head();
         let places: FxHashMap<u64, Place> = places.into_iter().map(|place| (place.sequence, place)).collect();
         self.acknowledged.send_replace(head);
-        let mut batch = Batch { head, numbers: self.numbers, ..Batch::default() };
+        let mut batch = Batch { head, numbers: self.numbers.unwrap_or_default(), ..Batch::default() };
         for Waiting { reply, file, outcome } in waiting {
             let (head, done) = match outcome {
                 Outcome::Known(Done::Before(place)) => (head, Done::Before(places.get(&place.sequence).copied().unwrap_or(place))),

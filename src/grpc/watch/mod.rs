@@ -7,7 +7,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::{
-    counter::{Counter, Settled, body_of},
+    counter::{Counter, Settled, Unread, body_of},
     desk::Desk,
     page_token::Question,
     status,
@@ -17,6 +17,7 @@ use crate::{
     journal::Hash,
     office::History,
     routing::finance_office,
+    storage::StoreError,
     vocabulary::Function,
     watch::{
         attribute::Collection,
@@ -173,7 +174,7 @@ impl WatchListService for WatchList {
         let mut conditions = read::filter(&request.filter.unwrap_or_default(), today(), engine).map_err(status::bad_request)?;
         conditions.extend(counter.within());
         let query = Query { collection: Collection::Entries, conditions, oldest_first: true, after: None, most: 0 };
-        let counts = counter.read(move |_, store, _| store.count(&query, first, second).map_err(|error| status::office(&error.into())));
+        let counts = counter.read(move |_, store, _| Ok(store.count(&query, first, second)?));
         Ok(Response::new(read::counts(counts.await?)))
     }
 
@@ -193,7 +194,7 @@ impl WatchListService for WatchList {
         let firm = counter.firm(&request.firm).await?;
         let history = counter.read(move |counter, store, _| {
             counter.file(store, firm)?; // may the caller see it?
-            History::read(firm, until, store, &**counter.office.journal()).map_err(|error| status::office(&error))
+            Ok(History::read(firm, until, store, &**counter.office.journal())?)
         });
         let history = history.await?;
         let file = history.file.ok_or_else(|| status::not_found("file of that time for", &request.firm))?;
@@ -211,10 +212,9 @@ impl WatchListService for WatchList {
 }
 
 /// The entries with these numbers.
-fn entries(counter: &Counter, store: &crate::office::Store, numbers: &[u32]) -> Result<Vec<WatchEntry>, Status> {
+fn entries(counter: &Counter, store: &crate::office::Store, numbers: &[u32]) -> Result<Vec<WatchEntry>, Unread> {
     let reader = counter.reader();
-    let file = |number: &u32| store.file(FirmId(*number)).map_err(|error| status::office(&error.into()));
-    let files: Result<Vec<Option<File>>, Status> = numbers.iter().map(file).collect();
+    let files: Result<Vec<Option<File>>, StoreError> = numbers.iter().map(|number| store.file(FirmId(*number))).collect();
     Ok(files?.iter().flatten().map(|file| reader.entry(file)).collect())
 }
 

@@ -6,10 +6,13 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use super::super::{counter::Counter, status};
+use super::super::{
+    counter::{Counter, Unread},
+    status,
+};
 use crate::{
     journal::reader::Tail,
-    office::{HistoryEntry, OfficeError, Store},
+    office::{HistoryEntry, Store},
     wire::v1::WatchResponse,
 };
 
@@ -18,11 +21,11 @@ const AT_A_TIME: usize = 64;
 
 /// What one record is to a caller: nothing, or some answers.
 pub(in super::super) trait Shown<T>:
-    Fn(&Counter, &Store, HistoryEntry) -> Result<Vec<T>, Status> + Send + Sync + 'static
+    Fn(&Counter, &Store, HistoryEntry) -> Result<Vec<T>, Unread> + Send + Sync + 'static
 {
 }
 
-impl<T, F: Fn(&Counter, &Store, HistoryEntry) -> Result<Vec<T>, Status> + Send + Sync + 'static> Shown<T> for F {}
+impl<T, F: Fn(&Counter, &Store, HistoryEntry) -> Result<Vec<T>, Unread> + Send + Sync + 'static> Shown<T> for F {}
 
 /// Follows the journal from a record on. Ends where the client goes away, or the service stops.
 pub(in super::super) fn follow<T: Send + 'static>(counter: Counter, from: u64, shown: impl Shown<T>) -> ReceiverStream<Result<T, Status>> {
@@ -54,7 +57,9 @@ async fn go_on<T: Send + 'static>(
         while tail.next_sequence() <= committed {
             let store = counter.store().await?; // has every firm of these records
             let (theirs, shown) = (counter.clone(), Arc::clone(&shown));
-            let (on, answers) = counter.desk.work(move |_| some(&theirs, &store, tail, committed, &*shown)).await??;
+            let held = Arc::clone(&store);
+            let some = counter.desk.work(move |_| some(&theirs, &held, tail, committed, &*shown)).await?;
+            let (on, answers) = some.map_err(|unread| counter.said(unread, &store))?;
             tail = on;
             for answer in answers {
                 if send.send(Ok(answer)).await.is_err() {
@@ -69,23 +74,22 @@ async fn go_on<T: Send + 'static>(
 }
 
 /// The answers of the next few records.
-fn some<T>(counter: &Counter, store: &Store, mut tail: Tail, committed: u64, shown: &impl Shown<T>) -> Result<(Tail, Vec<T>), Status> {
+fn some<T>(counter: &Counter, store: &Store, mut tail: Tail, committed: u64, shown: &impl Shown<T>) -> Result<(Tail, Vec<T>), Unread> {
     let disk = Arc::clone(counter.office.journal());
-    let told = |error: OfficeError| status::office(&error);
     let mut answers = Vec::new();
     for _ in 0..AT_A_TIME {
-        let Some(line) = tail.next_line(&*disk, committed).map_err(|error| told(error.into()))? else { break };
-        let entry = HistoryEntry::read(line).map_err(|error| told(error.into()))?;
+        let Some(line) = tail.next_line(&*disk, committed)? else { break };
+        let entry = HistoryEntry::read(line)?;
         answers.extend(shown(counter, store, entry)?);
     }
     Ok((tail, answers))
 }
 
 /// A record as a change of the watch list, where it speaks of a firm that the caller may see.
-pub(super) fn changes(counter: &Counter, store: &Store, entry: HistoryEntry) -> Result<Vec<WatchResponse>, Status> {
+pub(super) fn changes(counter: &Counter, store: &Store, entry: HistoryEntry) -> Result<Vec<WatchResponse>, Unread> {
     let mut seen = false;
     for change in &entry.payload.changes {
-        let file = store.file(change.firm).map_err(|error| status::office(&error.into()))?;
+        let file = store.file(change.firm)?;
         seen |= file.is_some_and(|file| counter.sees(&file));
     }
     let record = seen.then(|| counter.reader().record(entry));
