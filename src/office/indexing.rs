@@ -88,6 +88,7 @@ pub(super) struct Indexer {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) shelf: Shelf,
     pub(super) indexed: watch::Sender<u64>,
+    pub(super) acknowledged: watch::Receiver<Head>,
     pub(super) work: mpsc::Receiver<Work>,
 }
 
@@ -100,7 +101,7 @@ impl Indexer {
                     let batch = self.with_more(batch);
                     self.take(&batch);
                 }
-                Work::Doubt(error) => self.make_again(&error),
+                Work::Doubt(store, error) => self.doubt(&store, &error),
             }
         }
         if let Some(store) = self.shelf.load_full()
@@ -115,7 +116,7 @@ impl Indexer {
         while batch.records.len() < TOGETHER {
             match self.work.try_recv() {
                 Ok(Work::Take(more)) => batch.append(more),
-                Ok(Work::Doubt(error)) => self.make_again(&error),
+                Ok(Work::Doubt(store, error)) => self.doubt(&store, &error),
                 Err(_) => break,
             }
         }
@@ -137,11 +138,19 @@ impl Indexer {
         }
     }
 
+    /// Several may have found the same damage: what is in use by now is another.
+    fn doubt(&self, store: &Store, error: &StoreError) {
+        if self.shelf.load_full().is_some_and(|current| Arc::ptr_eq(&current, store)) {
+            self.make_again(error);
+        }
+    }
+
     /// Makes the index again; until then there is none, and nothing is recorded.
     fn make_again(&self, error: &StoreError) {
         tracing::error!(%error, "the index is damaged: it is made again from the journal");
         self.shelf.store(None);
-        match rebuilt(&self.shelves, &*self.disk) {
+        let until = self.acknowledged.borrow().sequence; // what is behind is not certain; it is handed over when it is
+        match rebuilt(&self.shelves, &*self.disk, until) {
             Ok((store, head)) => {
                 self.indexed.send_replace(head.sequence);
                 self.shelf.store(Some(store));
@@ -155,9 +164,9 @@ impl Indexer {
 }
 
 /// Makes the index again, in a folder of its own.
-pub(super) fn rebuilt(shelves: &Shelves, disk: &dyn Disk) -> Result<(Store, Head), CatchUpError> {
+pub(super) fn rebuilt(shelves: &Shelves, disk: &dyn Disk, until: u64) -> Result<(Store, Head), CatchUpError> {
     let store: Box<dyn WatchStore> = Box::new(Sled::open(&shelves.next())?);
-    let head = catch_up(&*store, disk)?;
+    let head = catch_up(&*store, disk, until)?;
     store.flush()?;
     shelves.clear();
     Ok((Arc::new(store), head))
@@ -174,11 +183,14 @@ pub(super) fn is_of(store: &dyn WatchStore, disk: &dyn Disk, journal: Head) -> R
     Ok(line::read(line).is_ok_and(|record| record.head() == head))
 }
 
-/// Takes in every record that the index does not have.
-pub(super) fn catch_up(store: &dyn WatchStore, disk: &dyn Disk) -> Result<Head, CatchUpError> {
+/// Takes in every record that the index does not have, up to that with the sequence `until`.
+pub(super) fn catch_up(store: &dyn WatchStore, disk: &dyn Disk, until: u64) -> Result<Head, CatchUpError> {
     let mut folding =
         Folding { store, head: store.head()?, numbers: store.numbers()?, files: FxHashMap::default(), batch: Batch::default() };
     reader::walk(disk, folding.head.sequence + 1, |record, place| {
+        if record.sequence > until {
+            return Ok(());
+        }
         folding.fold(record, place)?;
         if folding.batch.records.len() >= TOGETHER { folding.hand_over() } else { Ok(()) }
     })?;

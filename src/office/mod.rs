@@ -19,8 +19,8 @@ use arc_swap::ArcSwapOption;
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use history::{Entry as HistoryEntry, History};
-pub use opening::{OpenError, Opened, Settings};
+pub use history::{Entry as HistoryEntry, History, Until};
+pub use opening::{OpenError, Opened, Settings, lock};
 pub use payload::Payload;
 
 use crate::{
@@ -128,6 +128,8 @@ pub struct Office {
     acknowledged: watch::Receiver<Head>,
     /// The last record that the index has.
     indexed: watch::Receiver<u64>,
+    /// Where to say that the index is damaged.
+    doubts: std::sync::mpsc::SyncSender<writer::Work>,
 }
 
 impl Office {
@@ -156,6 +158,12 @@ impl Office {
             Ok(Err(_)) => Err(OfficeError::Stopping),
             Err(_) => Err(OfficeError::Lagging),
         }
+    }
+
+    /// Says that a store was found damaged while it answered: it is made again from the journal, whoever asks next hears
+    /// [`OfficeError::Rebuilding`] until then.
+    pub fn doubt(&self, store: Store, error: StoreError) {
+        let _ = self.doubts.try_send(writer::Work::Doubt(store, error)); // where there is no room, the next who finds it says so
     }
 
     /// How far the journal goes: the last record that was acknowledged.

@@ -14,7 +14,6 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 use super::{
@@ -101,12 +100,17 @@ impl Opened {
 pub fn lock(data: &Path) -> Result<File, OpenError> {
     let io = |error| OpenError::Io(data.to_path_buf(), error);
     Folder::open(data).map_err(io)?;
-    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(data.join("lock")).map_err(io)?;
+    let file = owned(&data.join("lock")).map_err(io)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse(data.to_path_buf())),
         Err(TryLockError::Error(error)) => Err(io(error)),
     }
+}
+
+/// A file for the owner only, made where there is none.
+fn owned(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)
 }
 
 impl Office {
@@ -142,7 +146,7 @@ impl Office {
         let numbers = store.numbers().map_err(|error| OpenError::Index(error.to_string()))?;
         let running = settings.data.join("running");
         let unclean = running.exists();
-        std::fs::write(&running, []).map_err(|error| OpenError::Io(running.clone(), error))?;
+        owned(&running).map_err(|error| OpenError::Io(running.clone(), error))?;
 
         let shelf = Arc::new(ArcSwapOption::new(Some(store)));
         let (acknowledged, heads) = watch::channel(head);
@@ -154,11 +158,12 @@ impl Office {
             read_through(&shelf, indexing.clone(), Arc::clone(&stopping));
         }
         let recent = Recent::over(Arc::clone(&shelf));
-        let (deadlines, at) = (settings.deadlines, Timestamp::UNIX_EPOCH);
-        let writer = Writer { journal, recent, numbers, deadlines, at, acknowledged, indexed: reached.clone(), indexing };
-        let indexer = Indexer { shelves, disk: Arc::clone(&disk), shelf: Arc::clone(&shelf), indexed, work };
+        let deadlines = settings.deadlines;
+        let doubts = indexing.clone();
+        let writer = Writer { journal, recent, numbers, deadlines, acknowledged, indexed: reached.clone(), indexing };
+        let indexer = Indexer { shelves, disk: Arc::clone(&disk), shelf: Arc::clone(&shelf), indexed, acknowledged: heads.clone(), work };
         let threads = vec![thread::spawn(move || writer.run(taken)), thread::spawn(move || indexer.run())];
-        let office = Self { jobs, shelf, disk, acknowledged: heads, indexed: reached };
+        let office = Self { jobs, shelf, disk, acknowledged: heads, indexed: reached, doubts };
         Ok(Opened { office, threads, stopping, running, _lock: lock })
     }
 }
@@ -174,7 +179,7 @@ fn brought_up(shelves: &Shelves, disk: &dyn Disk, head: crate::journal::Head) ->
         Err(CatchUpError::Store(error)) => tracing::warn!(%error, "the index cannot be used: it is made again from the journal"),
         Err(error) => return Err(error.into()),
     }
-    Ok(indexing::rebuilt(shelves, disk)?.0)
+    Ok(indexing::rebuilt(shelves, disk, head.sequence)?.0)
 }
 
 fn usable(shelves: &Shelves, disk: &dyn Disk, head: crate::journal::Head) -> Result<Option<Store>, CatchUpError> {
@@ -182,7 +187,7 @@ fn usable(shelves: &Shelves, disk: &dyn Disk, head: crate::journal::Head) -> Res
     if !indexing::is_of(&*store, disk, head)? {
         return Ok(None);
     }
-    indexing::catch_up(&*store, disk)?;
+    indexing::catch_up(&*store, disk, head.sequence)?;
     Ok(Some(Arc::new(store)))
 }
 
@@ -192,6 +197,6 @@ fn read_through(shelf: &super::Shelf, indexing: std_mpsc::SyncSender<Work>, stop
     let Some(store) = shelf.load_full() else { return };
     thread::spawn(move || match store.read_through(&|| stopping.load(Ordering::Relaxed)) {
         Ok(()) => tracing::info!("the index is whole"),
-        Err(error) => drop(indexing.send(Work::Doubt(error))), // fails only where the service goes down
+        Err(error) => drop(indexing.send(Work::Doubt(Arc::clone(&store), error))), // fails only where the service goes down
     });
 }

@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    Acknowledged, Done, Job, OfficeError, Payload, Submission,
+    Acknowledged, Done, Job, OfficeError, Payload, Store, Submission,
     recent::{Recent, Unknown},
 };
 use crate::{
@@ -35,8 +35,6 @@ pub(super) struct Writer {
     pub(super) recent: Recent,
     pub(super) numbers: Numbers,
     pub(super) deadlines: Deadlines,
-    /// Instant of the last record.
-    pub(super) at: Timestamp,
     pub(super) acknowledged: watch::Sender<Head>,
     pub(super) indexed: watch::Receiver<u64>,
     pub(super) indexing: std_mpsc::SyncSender<Work>,
@@ -46,9 +44,12 @@ pub(super) struct Writer {
 pub(super) enum Work {
     /// Take these in.
     Take(Batch),
-    /// It was found damaged.
-    Doubt(StoreError),
+    /// This one was found damaged.
+    Doubt(Store, StoreError),
 }
+
+/// A file's change, with what it changes of what finds it.
+type Folded = (FileChange, Vec<(FirmKey, Option<FirmId>)>);
 
 /// A command that is staged, and who waits for it.
 struct Waiting {
@@ -92,7 +93,7 @@ impl Writer {
     /// Decides a command, and stages what it comes to.
     fn stage(&mut self, submission: &Submission) -> Result<(Arc<File>, Outcome), OfficeError> {
         let request = self.request(submission)?;
-        let mut key = match request {
+        let key = match request {
             Request::Answered(file, place) => return Ok((file, Outcome::Known(Done::Before(place)))),
             Request::New(key) => key,
         };
@@ -102,11 +103,12 @@ impl Writer {
             Command::Link { uscc, .. } => self.subject(&Subject::Found(vec![FirmKey::Uscc(uscc.clone())]))?,
             _ => None,
         };
-        let now = Timestamp::now().max(self.at);
+        let now = Timestamp::now();
+        let (sequence, at) = self.journal.next(now);
         let changes = {
             let context = Context {
                 identity: &submission.identity,
-                today: day::of(now),
+                today: day::of(at),
                 deadlines: self.deadlines,
                 calendar: submission.version.engine().lists().calendar(),
                 next_firm: FirmId(self.numbers.firms + 1),
@@ -118,17 +120,17 @@ impl Writer {
             let file = file.ok_or(Refused::NoFirm)?;
             return Ok((file, Outcome::Known(Done::Nothing)));
         }
+        let folded = self.fold(&changes, Recorded { sequence, at, by: &submission.identity.id })?;
+        let file = folded.last().map(|(change, _)| Arc::clone(&change.after)).ok_or(Refused::NoFirm)?;
         let body = key.as_ref().map(|_| submission.body);
-        let (head, at) = self.write(submission, &changes, now, body)?;
-        let changed = self.learn(&changes, Recorded { sequence: head.sequence, at, by: &submission.identity.id })?;
-        let Some(file) = changed.last().map(|change| Arc::clone(&change.after)) else { return Err(Refused::NoFirm.into()) };
-        if let (Some(key), Some(body)) = (&key, body) {
-            // where it lies is known when it is written; until then that it was answered is enough
-            let place = Place { sequence: head.sequence, segment: 0, offset: 0 };
-            self.recent.answered(key.clone(), Answered { firm: file.id, body, place }, &file);
+        let head = self.write(submission, &changes, now, body)?; // from here on nothing may fail
+        let changes = self.learn(sequence, folded);
+        let request = key.zip(body);
+        if let Some((key, body)) = &request {
+            let place = Place { sequence, segment: 0, offset: 0 }; // where it lies is known when it is written
+            self.recent.answered(key.clone(), Answered { firm: file.id, body: *body, place });
         }
-        let request = key.take().zip(body);
-        Ok((file, Outcome::Staged { head, changes: changed, request }))
+        Ok((file, Outcome::Staged { head, changes, request }))
     }
 
     /// Whether a request was answered before.
@@ -156,8 +158,8 @@ impl Writer {
     fn known<T>(&mut self, found: Result<T, Unknown>) -> Result<T, OfficeError> {
         found.map_err(|unknown| match unknown {
             Unknown::Rebuilding => OfficeError::Rebuilding,
-            Unknown::Damaged(error) => {
-                let _ = self.indexing.send(Work::Doubt(error)); // fails only where the service goes down
+            Unknown::Damaged(store, error) => {
+                let _ = self.indexing.send(Work::Doubt(store, error)); // fails only where the service goes down
                 OfficeError::Rebuilding
             }
         })
@@ -169,7 +171,7 @@ impl Writer {
         changes: &[Change],
         now: Timestamp,
         body: Option<crate::journal::Hash>,
-    ) -> Result<(Head, Timestamp), OfficeError> {
+    ) -> Result<Head, OfficeError> {
         let payload = Payload {
             changes: changes.to_vec(),
             reason: submission.command.reason().to_owned(),
@@ -178,24 +180,32 @@ impl Writer {
         };
         let payload = payload.write().map_err(|error| StoreError(error.to_string()))?;
         let (actor, request_id, kind) = (submission.identity.id.as_str(), submission.request_id.as_str(), submission.command.kind());
-        let staged = self.journal.stage(&Draft { actor, request_id, kind, payload: &payload }, now)?;
-        self.at = staged.1;
-        Ok(staged)
+        Ok(self.journal.stage(&Draft { actor, request_id, kind, payload: &payload }, now)?.0)
     }
 
-    /// Folds changes into the files, for the commands that follow.
-    fn learn(&mut self, changes: &[Change], record: Recorded<'_>) -> Result<Vec<FileChange>, OfficeError> {
-        let mut changed = Vec::with_capacity(changes.len());
+    /// Folds changes into the files. Nothing is remembered yet: a record that cannot be told whole is none.
+    fn fold(&mut self, changes: &[Change], record: Recorded<'_>) -> Result<Vec<Folded>, OfficeError> {
+        let mut folded = Vec::with_capacity(changes.len());
         for change in changes {
             let before = self.recent.file(change.firm);
             let before = self.known(before)?;
             let after = File::after(before.as_deref().cloned(), change, record).ok_or(Refused::NoFirm)?;
-            self.numbers = numbers_after(self.numbers, &after);
-            let after = Arc::new(after);
-            self.recent.learn(record.sequence, &after);
-            changed.push(FileChange { before, after });
+            let keys = self.recent.rekeyed(before.as_deref(), &after);
+            let keys = self.known(keys)?;
+            folded.push((FileChange { before, after: Arc::new(after) }, keys));
         }
-        Ok(changed)
+        Ok(folded)
+    }
+
+    /// Remembers what was folded, for the commands that follow.
+    fn learn(&mut self, sequence: u64, folded: Vec<Folded>) -> Vec<FileChange> {
+        let mut changes = Vec::with_capacity(folded.len());
+        for (change, keys) in folded {
+            self.numbers = numbers_after(self.numbers, &change.after);
+            self.recent.learn(sequence, &change.after, keys);
+            changes.push(change);
+        }
+        changes
     }
 
     /// Writes what is staged, then tells everyone who waits, then the index.
@@ -220,7 +230,10 @@ impl Writer {
                 Outcome::Staged { head, changes, request } => {
                     if let Some(place) = places.get(&head.sequence) {
                         batch.records.extend(changes.iter().map(|change| (change.after.id, *place)));
-                        batch.requests.extend(request.map(|(key, body)| (key, Answered { firm: file.id, body, place: *place })));
+                        if let Some((key, body)) = request {
+                            self.recent.placed(&key, *place);
+                            batch.requests.push((key, Answered { firm: file.id, body, place: *place }));
+                        }
                     }
                     batch.changes.extend(changes);
                     (head, Done::Recorded)
