@@ -20,6 +20,7 @@ mod oracle;
 mod rules;
 mod server;
 mod service;
+mod storage;
 mod support;
 mod tables;
 mod telemetry;

@@ -101,7 +101,7 @@ impl Counter {
     /// What could not be read, as a status.
     pub(super) fn said(&self, unread: Unread, store: &Store) -> Status {
         if let Unread::Office(OfficeError::Store(error)) = &unread {
-            self.office.doubt(store, error);
+            self.office.doubt(Arc::clone(store), error.clone());
         }
         match unread {
             Unread::Office(error) => status::office(&error),

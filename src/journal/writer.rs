@@ -64,14 +64,16 @@ impl Journal {
         self.committed
     }
 
-    /// Instant of the last record that is staged: none that follows has an earlier one.
+    /// The sequence and the instant that a record staged now would have. Instants have milliseconds, and where the clock
+    /// has gone back, a record takes the instant of the one before.
     #[must_use]
-    pub fn instant(&self) -> Timestamp {
-        self.at
+    pub fn next(&self, now: Timestamp) -> (u64, Timestamp) {
+        let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now); // it is in range: it came from there
+        (self.staged.sequence + 1, now.max(self.at))
     }
 
     /// Adds a record to those that the next [`commit`](Self::commit) writes, and says where the journal will end with
-    /// it. Where the clock has gone back, the record takes the instant of the one before.
+    /// it, and its instant: those that [`next`](Self::next) says.
     ///
     /// # Errors
     /// [`JournalError::TooLong`], [`JournalError::Poisoned`]; nothing is staged then.
@@ -79,7 +81,7 @@ impl Journal {
         if self.poisoned {
             return Err(JournalError::Poisoned);
         }
-        let at = now.max(self.at);
+        let (_, at) = self.next(now);
         let start = self.buffer.len();
         self.staged = line::write(&mut self.buffer, draft, self.staged, at)?;
         self.at = at;

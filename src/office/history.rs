@@ -88,6 +88,9 @@ impl History {
         let mut history = Self { file: None, entries: Vec::with_capacity(places.len()) };
         for place in places {
             let entry = Entry::read(&line_at(disk, place)?)?;
+            if entry.head.sequence != place.sequence {
+                return Err(StoreError(format!("record {} is not where it should be", place.sequence)).into());
+            }
             let beyond = match until {
                 Until::Now => false,
                 Until::Sequence(last) => entry.head.sequence > last,

@@ -93,6 +93,7 @@ pub(super) struct Indexer {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) shelf: Shelf,
     pub(super) indexed: watch::Sender<u64>,
+    pub(super) acknowledged: watch::Receiver<Head>,
     pub(super) work: mpsc::Receiver<Work>,
     /// Said when the service stops.
     pub(super) stopping: Arc<AtomicBool>,
@@ -181,7 +182,8 @@ impl Indexer {
     fn make_again(&self, why: &str) {
         tracing::warn!(why, "the index cannot be used: it is made again from the journal");
         self.shelf.store(None);
-        match rebuilt(&self.shelves, &*self.disk) {
+        let until = self.acknowledged.borrow().sequence; // what is behind is not certain; it is handed over when it is
+        match rebuilt(&self.shelves, &*self.disk, until) {
             Ok((store, head)) => {
                 self.put(store, head);
                 tracing::info!(sequence = head.sequence, "the index is made again");
@@ -208,14 +210,14 @@ fn usable(shelves: &Shelves, disk: &dyn Disk, journal: Head) -> Result<Option<St
     if !is_of(&*store, disk, journal)? {
         return Ok(None);
     }
-    catch_up(&*store, disk)?;
+    catch_up(&*store, disk, journal.sequence)?;
     Ok(Some(Arc::new(store)))
 }
 
 /// Makes the index again, in a folder of its own.
-fn rebuilt(shelves: &Shelves, disk: &dyn Disk) -> Result<(Store, Head), CatchUpError> {
+fn rebuilt(shelves: &Shelves, disk: &dyn Disk, until: u64) -> Result<(Store, Head), CatchUpError> {
     let store: Box<dyn WatchStore> = Box::new(Sled::open(&shelves.next())?);
-    let head = catch_up(&*store, disk)?;
+    let head = catch_up(&*store, disk, until)?;
     store.flush()?;
     Ok((Arc::new(store), head))
 }
@@ -231,11 +233,14 @@ fn is_of(store: &dyn WatchStore, disk: &dyn Disk, journal: Head) -> Result<bool,
     Ok(line::read(line).is_ok_and(|record| record.head() == head))
 }
 
-/// Takes in every record that the index does not have.
-fn catch_up(store: &dyn WatchStore, disk: &dyn Disk) -> Result<Head, CatchUpError> {
+/// Takes in every record that the index does not have, up to that with the sequence `until`.
+fn catch_up(store: &dyn WatchStore, disk: &dyn Disk, until: u64) -> Result<Head, CatchUpError> {
     let mut folding =
         Folding { store, head: store.head()?, numbers: store.numbers()?, files: FxHashMap::default(), batch: Batch::default() };
     reader::walk(disk, folding.head.sequence + 1, |record, place| {
+        if record.sequence > until {
+            return Ok(());
+        }
         folding.fold(record, place)?;
         if folding.batch.records.len() >= TOGETHER { folding.hand_over() } else { Ok(()) }
     })?;

@@ -27,7 +27,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub use anchoring::Anchors;
 pub use history::{Entry as HistoryEntry, History, Until};
-pub use opening::{OpenError, Opened, Settings};
+pub use opening::{OpenError, Opened, Settings, lock};
 pub use payload::Payload;
 pub use screening::screening;
 
@@ -141,13 +141,14 @@ pub type Store = Arc<Box<dyn WatchStore>>;
 pub struct Office {
     jobs: mpsc::Sender<Asked>,
     shelf: Shelf,
-    indexing: std_mpsc::SyncSender<Work>,
     disk: Arc<dyn Disk>,
     data: Arc<Path>,
     /// The last record that was acknowledged.
     acknowledged: watch::Receiver<Head>,
     /// The last record that the index has.
     indexed: watch::Receiver<u64>,
+    /// Where to say that the index is damaged.
+    doubts: std_mpsc::SyncSender<Work>,
 }
 
 impl Office {
@@ -178,9 +179,10 @@ impl Office {
         }
     }
 
-    /// Says that a store that was read is damaged: it is made again, unless that has been done.
-    pub fn doubt(&self, store: &Store, error: &StoreError) {
-        let _ = self.indexing.try_send(Work::Doubt(Arc::clone(store), error.clone())); // whoever reads it next says so too
+    /// Says that a store was found damaged while it answered: it is made again from the journal, whoever asks next hears
+    /// [`OfficeError::Rebuilding`] until then.
+    pub fn doubt(&self, store: Store, error: StoreError) {
+        let _ = self.doubts.try_send(Work::Doubt(store, error)); // where there is no room, the next who finds it says so
     }
 
     /// How far the journal goes: the last record that was acknowledged.

@@ -91,12 +91,17 @@ impl Opened {
 pub fn lock(data: &Path) -> Result<File, OpenError> {
     let io = |error| OpenError::Io(data.to_path_buf(), error);
     Folder::open(data).map_err(io)?;
-    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(data.join("lock")).map_err(io)?;
+    let file = owned(&data.join("lock")).map_err(io)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse(data.to_path_buf())),
         Err(TryLockError::Error(error)) => Err(io(error)),
     }
+}
+
+/// A file for the owner only, made where there is none.
+fn owned(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)
 }
 
 impl Office {
@@ -129,7 +134,7 @@ impl Office {
         let head = journal.head();
         let running = settings.data.join("running");
         let unclean = running.exists();
-        std::fs::write(&running, []).map_err(|error| OpenError::Io(running.clone(), error))?;
+        owned(&running).map_err(|error| OpenError::Io(running.clone(), error))?;
 
         let shelf = Arc::new(ArcSwapOption::empty());
         let (acknowledged, heads) = watch::channel(head);
@@ -151,13 +156,15 @@ impl Office {
             disk: Arc::clone(&disk),
             shelf: Arc::clone(&shelf),
             indexed,
+            acknowledged: heads.clone(),
             work,
             stopping: Arc::clone(&stopping),
         };
         let (ready, brought_up) = std_mpsc::channel();
         let threads = vec![thread::spawn(move || writer.run(taken)), thread::spawn(move || indexer.run(head, unclean, ready, doubts))];
         let _ = brought_up.recv_timeout(PATIENCE); // an index that is made again may take longer: the rest need not wait
-        let office = Self { jobs, shelf, indexing, disk, data: settings.data.as_path().into(), acknowledged: heads, indexed: reached };
+        let office =
+            Self { jobs, shelf, disk, data: settings.data.as_path().into(), acknowledged: heads, indexed: reached, doubts: indexing };
         Ok(Opened { office, threads, stopping, running, _lock: lock })
     }
 }

@@ -1,12 +1,14 @@
-//! What is recorded and not yet in the index (未入索引): the writer decides on it all the same.
+//! What is recorded and not yet in the index (未入索引): the writer decides on it all the same. Whatever stands here hides
+//! what the index says, so that a decision never depends on how far the index has come.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, hash::Hash, sync::Arc};
 
 use rustc_hash::FxHashMap;
 
 use super::{Shelf, Store};
 use crate::{
-    storage::{Answered, Numbers, StoreError, WatchStore},
+    journal::reader::Place,
+    storage::{Answered, Numbers, StoreError, WatchStore, rekeyed},
     watch::{
         command::Subject,
         file::File,
@@ -18,12 +20,11 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Recent {
     shelf: Shelf,
-    files: FxHashMap<FirmId, (u64, Arc<File>)>,
-    keys: FxHashMap<FirmKey, FirmId>,
-    referrals: FxHashMap<ReferralId, FirmId>,
-    requests: FxHashMap<RequestKey, Answered>,
-    /// What to forget when the index has a record, in order.
-    forget: VecDeque<(u64, Arc<File>, Option<RequestKey>)>,
+    files: Overlay<FirmId, Arc<File>>,
+    /// Whom a key finds; none: nobody any more.
+    keys: Overlay<FirmKey, Option<FirmId>>,
+    referrals: Overlay<ReferralId, FirmId>,
+    requests: Overlay<RequestKey, Answered>,
 }
 
 /// Why nothing can be known: there is no index now, or it is damaged.
@@ -33,32 +34,56 @@ pub(super) enum Unknown {
     Damaged(Store, StoreError),
 }
 
-impl Recent {
-    pub(super) fn over(shelf: Shelf) -> Self {
-        Self {
-            shelf,
-            files: FxHashMap::default(),
-            keys: FxHashMap::default(),
-            referrals: FxHashMap::default(),
-            requests: FxHashMap::default(),
-            forget: VecDeque::new(),
-        }
+/// Values with the sequence that they are of, until the index has it.
+#[derive(Debug)]
+struct Overlay<K, V> {
+    values: FxHashMap<K, (u64, V)>,
+    /// What was put in, in order.
+    order: VecDeque<(u64, K)>,
+}
+
+impl<K: Clone + Eq + Hash, V> Overlay<K, V> {
+    fn new() -> Self {
+        Self { values: FxHashMap::default(), order: VecDeque::new() }
     }
 
-    /// What the index says.
-    fn indexed<T>(&self, ask: impl FnOnce(&dyn WatchStore) -> Result<T, StoreError>) -> Result<T, Unknown> {
+    fn get(&self, key: &K) -> Option<&V> {
+        self.values.get(key).map(|(_, value)| value)
+    }
+
+    fn put(&mut self, sequence: u64, key: K, value: V) {
+        self.order.push_back((sequence, key.clone()));
+        self.values.insert(key, (sequence, value));
+    }
+
+    fn forget(&mut self, indexed: u64) {
+        while let Some((sequence, key)) = self.order.pop_front_if(|(sequence, _)| *sequence <= indexed) {
+            if self.values.get(&key).is_some_and(|(last, _)| *last == sequence) {
+                self.values.remove(&key);
+            }
+        }
+    }
+}
+
+impl Recent {
+    pub(super) fn over(shelf: Shelf) -> Self {
+        let (files, keys, referrals, requests) = (Overlay::new(), Overlay::new(), Overlay::new(), Overlay::new());
+        Self { shelf, files, keys, referrals, requests }
+    }
+
+    fn ask<T>(&self, question: impl FnOnce(&dyn WatchStore) -> Result<T, StoreError>) -> Result<T, Unknown> {
         let store = self.shelf.load_full().ok_or(Unknown::Rebuilding)?;
-        ask(&**store).map_err(|error| Unknown::Damaged(Store::clone(&store), error))
+        question(&**store).map_err(|error| Unknown::Damaged(store, error))
     }
 
     pub(super) fn numbers(&self) -> Result<Numbers, Unknown> {
-        self.indexed(|store| store.numbers())
+        self.ask(|store| store.numbers())
     }
 
     pub(super) fn file(&self, firm: FirmId) -> Result<Option<Arc<File>>, Unknown> {
         match self.files.get(&firm) {
-            Some((_, file)) => Ok(Some(Arc::clone(file))),
-            None => Ok(self.indexed(|store| store.file(firm))?.map(Arc::new)),
+            Some(file) => Ok(Some(Arc::clone(file))),
+            None => Ok(self.ask(|store| store.file(firm))?.map(Arc::new)),
         }
     }
 
@@ -69,14 +94,14 @@ impl Recent {
             Subject::Referral(referral) => {
                 let firm = match self.referrals.get(referral) {
                     Some(firm) => Some(*firm),
-                    None => self.indexed(|store| store.firm_of(*referral))?,
+                    None => self.ask(|store| store.firm_of(*referral))?,
                 };
                 firm.map_or(Ok(None), |firm| self.file(firm))
             }
             Subject::Found(keys) => {
                 let has_code = keys.iter().any(|key| matches!(key, FirmKey::Uscc(_)));
                 for key in keys {
-                    let found = self.followed(key)?;
+                    let found = self.found(key)?.map_or(Ok(None), |firm| self.file(firm))?;
                     let by_name = matches!(key, FirmKey::Name(..));
                     if let Some(file) = found.filter(|file| !(by_name && has_code && file.uscc.is_some())) {
                         return Ok(Some(file));
@@ -87,68 +112,55 @@ impl Recent {
         }
     }
 
-    /// The file that is found by a key, or the one that it goes on in.
-    fn followed(&self, key: &FirmKey) -> Result<Option<Arc<File>>, Unknown> {
-        let firm = match self.keys.get(key) {
-            Some(firm) => Some(*firm),
-            None => self.indexed(|store| store.firm_by(key))?,
-        };
-        let file = firm.map_or(Ok(None), |firm| self.file(firm))?;
-        // a name that it bore before, and that the index does not know it has left
-        Ok(file.filter(|file| !file.joined.is_empty() || file.keys().any(|own| own == *key)))
+    fn found(&self, key: &FirmKey) -> Result<Option<FirmId>, Unknown> {
+        match self.keys.get(key) {
+            Some(finds) => Ok(*finds),
+            None => self.ask(|store| store.firm_by(key)),
+        }
     }
 
     pub(super) fn request(&self, key: &RequestKey) -> Result<Option<Answered>, Unknown> {
         match self.requests.get(key) {
             Some(answered) => Ok(Some(*answered)),
-            None => self.indexed(|store| store.request(key)),
+            None => self.ask(|store| store.request(key)),
         }
+    }
+
+    /// How a file's change will change what finds it.
+    pub(super) fn rekeyed(&self, before: Option<&File>, after: &File) -> Result<Vec<(FirmKey, Option<FirmId>)>, Unknown> {
+        rekeyed(before, after, |key| self.found(key))
     }
 
     /// Remembers what a record came to.
-    pub(super) fn learn(&mut self, sequence: u64, file: &Arc<File>) {
-        self.files.insert(file.id, (sequence, Arc::clone(file)));
-        let found = file.joined_to.unwrap_or(file.id);
-        self.keys.extend(file.keys().map(|key| (key, found)));
-        if file.joined_to.is_none() {
-            self.referrals.extend(file.referrals.iter().map(|referral| (referral.id, file.id)));
+    pub(super) fn learn(&mut self, sequence: u64, file: &Arc<File>, keys: Vec<(FirmKey, Option<FirmId>)>) {
+        self.files.put(sequence, file.id, Arc::clone(file));
+        for (key, finds) in keys {
+            self.keys.put(sequence, key, finds);
         }
-        self.forget.push_back((sequence, Arc::clone(file), None));
+        if file.joined_to.is_none() {
+            for referral in &file.referrals {
+                self.referrals.put(sequence, referral.id, file.id);
+            }
+        }
     }
 
     /// Remembers that a request was answered.
-    pub(super) fn answered(&mut self, key: RequestKey, answered: Answered, file: &Arc<File>) {
-        self.forget.push_back((answered.place.sequence, Arc::clone(file), Some(key.clone())));
-        self.requests.insert(key, answered);
+    pub(super) fn answered(&mut self, key: RequestKey, answered: Answered) {
+        self.requests.put(answered.place.sequence, key, answered);
     }
 
-    /// Remembers where a record lies, once it is written.
-    pub(super) fn located(&mut self, key: &RequestKey, place: crate::journal::reader::Place) {
-        if let Some(answered) = self.requests.get_mut(key) {
+    /// Remembers where the record of an answered request lies.
+    pub(super) fn placed(&mut self, key: &RequestKey, place: Place) {
+        if let Some((_, answered)) = self.requests.values.get_mut(key) {
             answered.place = place;
         }
     }
 
     /// Forgets what the index has by now.
     pub(super) fn forget(&mut self, indexed: u64) {
-        while let Some((sequence, file, request)) = self.forget.pop_front_if(|(sequence, ..)| *sequence <= indexed) {
-            if let Some(request) = request {
-                self.requests.remove(&request);
-                continue;
-            }
-            if self.files.get(&file.id).is_some_and(|(last, _)| *last == sequence) {
-                self.files.remove(&file.id);
-            }
-            let newer = |firm: &FirmId| self.files.contains_key(firm);
-            let found = file.joined_to.unwrap_or(file.id);
-            for key in file.keys() {
-                if self.keys.get(&key) == Some(&found) && !newer(&found) {
-                    self.keys.remove(&key);
-                }
-            }
-            for referral in file.referrals.iter().filter(|_| !self.files.contains_key(&file.id)) {
-                self.referrals.remove(&referral.id);
-            }
-        }
+        self.files.forget(indexed);
+        self.keys.forget(indexed);
+        self.referrals.forget(indexed);
+        self.requests.forget(indexed);
     }
 }

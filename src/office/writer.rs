@@ -51,6 +51,9 @@ pub(super) enum Work {
     Stop,
 }
 
+/// A file's change, with what it changes of what finds it.
+type Folded = (FileChange, Vec<(FirmKey, Option<FirmId>)>);
+
 /// A command that is staged, and who waits for it.
 struct Waiting {
     reply: oneshot::Sender<Result<Acknowledged, OfficeError>>,
@@ -98,7 +101,7 @@ impl Writer {
     /// Decides a command, and stages what it comes to.
     fn stage(&mut self, submission: &Submission) -> Result<(Arc<File>, Outcome), OfficeError> {
         let request = self.request(submission)?;
-        let mut key = match request {
+        let key = match request {
             Request::Answered(file, place) => return Ok((file, Outcome::Known(Done::Before(place)))),
             Request::New(key) => key,
         };
@@ -109,11 +112,12 @@ impl Writer {
             Command::Link { uscc, .. } => self.subject(&Subject::Found(vec![FirmKey::Uscc(uscc.clone())]))?,
             _ => None,
         };
-        let now = Timestamp::now().max(self.journal.instant());
+        let now = Timestamp::now();
+        let (sequence, at) = self.journal.next(now);
         let changes = {
             let context = Context {
                 identity: &submission.identity,
-                today: day::of(now),
+                today: day::of(at),
                 deadlines: self.deadlines,
                 calendar: submission.version.engine().lists().calendar(),
                 next_firm: FirmId(numbers.firms + 1),
@@ -125,17 +129,17 @@ impl Writer {
             let file = file.ok_or(Refused::NoFirm)?;
             return Ok((file, Outcome::Known(Done::Nothing)));
         }
+        let folded = self.fold(&changes, Recorded { sequence, at, by: &submission.identity.id })?;
+        let file = folded.last().map(|(change, _)| Arc::clone(&change.after)).ok_or(Refused::NoFirm)?;
         let body = key.as_ref().map(|_| submission.body);
-        let (head, at) = self.write(submission, &changes, now, body)?;
-        let changed = self.learn(&changes, Recorded { sequence: head.sequence, at, by: &submission.identity.id })?;
-        let Some(file) = changed.last().map(|change| Arc::clone(&change.after)) else { return Err(Refused::NoFirm.into()) };
-        if let (Some(key), Some(body)) = (&key, body) {
-            // where it lies is known when it is written; until then that it was answered is enough
-            let place = Place { sequence: head.sequence, segment: 0, offset: 0 };
-            self.recent.answered(key.clone(), Answered { firm: file.id, body, place }, &file);
+        let head = self.write(submission, &changes, now, body)?; // from here on nothing may fail
+        let changes = self.learn(sequence, folded);
+        let request = key.zip(body);
+        if let Some((key, body)) = &request {
+            let place = Place { sequence, segment: 0, offset: 0 }; // where it lies is known when it is written
+            self.recent.answered(key.clone(), Answered { firm: file.id, body: *body, place });
         }
-        let request = key.take().zip(body);
-        Ok((file, Outcome::Staged { head, changes: changed, request }))
+        Ok((file, Outcome::Staged { head, changes, request }))
     }
 
     /// Whether a request was answered before.
@@ -187,7 +191,7 @@ impl Writer {
         changes: &[Change],
         now: Timestamp,
         body: Option<crate::journal::Hash>,
-    ) -> Result<(Head, Timestamp), OfficeError> {
+    ) -> Result<Head, OfficeError> {
         let payload = Payload {
             changes: changes.to_vec(),
             reason: submission.command.reason().to_owned(),
@@ -196,22 +200,32 @@ impl Writer {
         };
         let payload = payload.write().map_err(|error| StoreError(error.to_string()))?;
         let (actor, request_id, kind) = (submission.identity.id.as_str(), submission.request_id.as_str(), submission.command.kind());
-        Ok(self.journal.stage(&Draft { actor, request_id, kind, payload: &payload }, now)?)
+        Ok(self.journal.stage(&Draft { actor, request_id, kind, payload: &payload }, now)?.0)
     }
 
-    /// Folds changes into the files, for the commands that follow.
-    fn learn(&mut self, changes: &[Change], record: Recorded<'_>) -> Result<Vec<FileChange>, OfficeError> {
-        let mut changed = Vec::with_capacity(changes.len());
+    /// Folds changes into the files. Nothing is remembered yet: a record that cannot be told whole is none.
+    fn fold(&mut self, changes: &[Change], record: Recorded<'_>) -> Result<Vec<Folded>, OfficeError> {
+        let mut folded = Vec::with_capacity(changes.len());
         for change in changes {
             let before = self.recent.file(change.firm);
             let before = self.known(before)?;
             let after = File::after(before.as_deref().cloned(), change, record).ok_or(Refused::NoFirm)?;
-            self.numbers = self.numbers.map(|numbers| numbers_after(numbers, &after));
-            let after = Arc::new(after);
-            self.recent.learn(record.sequence, &after);
-            changed.push(FileChange { before, after });
+            let keys = self.recent.rekeyed(before.as_deref(), &after);
+            let keys = self.known(keys)?;
+            folded.push((FileChange { before, after: Arc::new(after) }, keys));
         }
-        Ok(changed)
+        Ok(folded)
+    }
+
+    /// Remembers what was folded, for the commands that follow.
+    fn learn(&mut self, sequence: u64, folded: Vec<Folded>) -> Vec<FileChange> {
+        let mut changes = Vec::with_capacity(folded.len());
+        for (change, keys) in folded {
+            self.numbers = self.numbers.map(|numbers| numbers_after(numbers, &change.after));
+            self.recent.learn(sequence, &change.after, keys);
+            changes.push(change);
+        }
+        changes
     }
 
     /// Writes what is staged, then tells everyone who waits, then the index.
@@ -236,8 +250,10 @@ impl Writer {
                 Outcome::Staged { head, changes, request } => {
                     if let Some(place) = places.get(&head.sequence) {
                         batch.records.extend(changes.iter().map(|change| (change.after.id, *place)));
-                        request.iter().for_each(|(key, _)| self.recent.located(key, *place));
-                        batch.requests.extend(request.map(|(key, body)| (key, Answered { firm: file.id, body, place: *place })));
+                        if let Some((key, body)) = request {
+                            self.recent.placed(&key, *place);
+                            batch.requests.push((key, Answered { firm: file.id, body, place: *place }));
+                        }
                     }
                     batch.changes.extend(changes);
                     (head, Done::Recorded)

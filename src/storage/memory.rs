@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Answered, Batch, Numbers, StoreError, WatchStore, found};
+use super::{Answered, Batch, Numbers, StoreError, WatchStore, rekeyed};
 use crate::{
     day::Days,
     journal::{Head, reader::Place},
@@ -81,12 +81,12 @@ impl WatchStore for Memory {
         let mut kept = self.kept();
         for change in &batch.changes {
             let after = &change.after;
-            for key in change.before.iter().flat_map(|before| before.keys()) {
-                if kept.keys.get(&key) == Some(&after.id) {
-                    kept.keys.remove(&key);
-                }
+            for (key, finds) in rekeyed(change.before.as_deref(), after, |key| Ok::<_, StoreError>(kept.keys.get(key).copied()))? {
+                match finds {
+                    Some(firm) => kept.keys.insert(key, firm),
+                    None => kept.keys.remove(&key),
+                };
             }
-            kept.keys.extend(after.keys().map(|key| (key, found(after))));
             if after.joined_to.is_none() {
                 kept.referrals.extend(after.referrals.iter().map(|referral| (referral.id, after.id)));
             }

@@ -127,7 +127,7 @@ pub trait WatchStore: Send + Sync + fmt::Debug {
     /// [`StoreError`].
     fn records(&self, firm: FirmId) -> Result<Vec<Place>, StoreError>;
 
-    /// A page of what is asked for. `give_up` is asked now and then whether to stop.
+    /// A page of what is asked for. `give_up` is asked now and then whether to stop; each page goes on by something.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -152,12 +152,40 @@ pub trait WatchStore: Send + Sync + fmt::Debug {
     fn flush(&self) -> Result<(), StoreError>;
 }
 
-/// The firm that a file's keys find: the one that it goes on in.
-fn found(file: &File) -> FirmId {
-    file.joined_to.unwrap_or(file.id)
+/// How a change of a file changes what firms are found by: whoever came to bear a key last is found by it, and a file
+/// that goes on in another is found there. `finds` says whom a key finds so far.
+pub(crate) fn rekeyed<E>(
+    before: Option<&File>,
+    after: &File,
+    mut finds: impl FnMut(&FirmKey) -> Result<Option<FirmId>, E>,
+) -> Result<Vec<(FirmKey, Option<FirmId>)>, E> {
+    let joins = before.is_some_and(|before| before.joined_to != after.joined_to);
+    let same = |before: &File| (&before.name, &before.uscc, before.registered) == (&after.name, &after.uscc, after.registered);
+    if !joins && before.is_some_and(same) {
+        return Ok(Vec::new());
+    }
+    let was: Vec<FirmKey> = before.into_iter().flat_map(File::keys).collect();
+    let is: Vec<FirmKey> = after.keys().collect();
+    let target = after.joined_to.unwrap_or(after.id);
+    let mut changes = Vec::new();
+    for key in was.iter().filter(|key| !is.contains(key)) {
+        if finds(key)? == Some(after.id) {
+            changes.push((key.clone(), None));
+        }
+    }
+    for key in is {
+        let new = !was.contains(&key);
+        if new || joins && finds(&key)? == Some(after.id) {
+            changes.push((key, Some(target)));
+        }
+    }
+    Ok(changes)
 }
 
-/// Whether a condition on the name is in these; the text it must have.
-fn name_in(conditions: &[Condition]) -> Option<&str> {
-    conditions.iter().find_map(|condition| if let Condition::Name(text) = condition { Some(text.as_str()) } else { None })
+/// The texts that conditions want in the name. An empty one is in every name.
+fn names_in(conditions: &[Condition]) -> impl Iterator<Item = &str> {
+    conditions
+        .iter()
+        .filter_map(|condition| if let Condition::Name(text) = condition { Some(text.as_str()) } else { None })
+        .filter(|text| !text.is_empty())
 }

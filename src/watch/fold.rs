@@ -84,10 +84,13 @@ impl File {
     /// Everything of the other file, behind what is here.
     fn take(&mut self, other: &Self) {
         let mut known: BTreeSet<_> = self.places().collect();
+        self.operates.extend(other.operates.iter().copied().filter(|place| known.insert(*place)));
         self.former.extend(other.places().filter(|place| known.insert(*place)));
         self.overruled.extend(other.overruled.iter().cloned());
-        self.referrals.extend(other.referrals.iter().cloned());
-        self.referrals.sort_by_key(|referral| referral.id);
+        if self.screened.is_none() {
+            self.screened.clone_from(&other.screened);
+        }
+        self.take_referrals(other);
         self.joined.push(other.id);
         self.joined.extend(other.joined.iter().copied());
         match (&mut self.entry, &other.entry) {
@@ -95,6 +98,20 @@ impl File {
             (none @ None, Some(theirs)) => *none = Some(theirs.clone()),
             (Some(ours), Some(theirs)) => ours.take(theirs),
         }
+    }
+
+    /// Those of an entry that is still open are determined jointly with ours, where ours is too.
+    fn take_referrals(&mut self, other: &Self) {
+        let (ours, theirs) = (self.entry.clone(), other.entry.clone());
+        let round = joint_round(ours.as_ref(), theirs.as_ref());
+        let rounded = |referral: &Referral, entry: Option<&Entry>| {
+            let moves = entry.is_some_and(|entry| entry.is_at_work() && referral.round == entry.round);
+            Referral { round: if moves { round } else { referral.round }, ..referral.clone() }
+        };
+        let all = self.referrals.iter().map(|referral| rounded(referral, ours.as_ref()));
+        let mut all: Vec<Referral> = all.chain(other.referrals.iter().map(|referral| rounded(referral, theirs.as_ref()))).collect();
+        all.sort_by_key(|referral| referral.id);
+        self.referrals = all;
     }
 
     fn send(&mut self, sent: &Sent, record: Recorded<'_>) {
@@ -146,7 +163,21 @@ impl File {
     }
 }
 
+/// The round of two entries that become one: where one is settled and the other is not, it is a new one, so that what
+/// was settled does not count in it.
+fn joint_round(ours: Option<&Entry>, theirs: Option<&Entry>) -> u32 {
+    match (ours, theirs) {
+        (Some(ours), Some(theirs)) => ours.round.max(theirs.round) + u32::from(ours.is_at_work() != theirs.is_at_work()),
+        (one, other) => one.or(other).map_or(0, |entry| entry.round),
+    }
+}
+
 impl Entry {
+    /// Whether it is still to be determined what becomes of the firm.
+    fn is_at_work(&self) -> bool {
+        matches!(self.status, Status::Open | Status::UnderReview)
+    }
+
     fn opened(record: Recorded<'_>) -> Self {
         Self {
             opened: record.stamp(),
@@ -187,10 +218,23 @@ impl Entry {
         self.tags.extend(other.tags.iter().cloned());
         self.notes.extend(other.notes.iter().cloned());
         self.evidence.extend(other.evidence.iter().cloned());
-        self.round = self.round.max(other.round);
-        if other.status < self.status {
-            self.status = other.status; // what is still open stays open
-            self.determined.clone_from(&other.determined);
+        self.round = joint_round(Some(self), Some(other));
+        self.revoked = self.revoked.or(other.revoked);
+        if other.opened.sequence < self.opened.sequence {
+            self.opened = other.opened;
+        }
+        match (self.is_at_work(), other.is_at_work()) {
+            (true, true) => {
+                self.disagreement |= other.disagreement;
+                self.status = self.status.max(other.status);
+            }
+            (true, false) => {} // what is still open stays open
+            (false, theirs) if theirs || other.status < self.status => {
+                self.status = other.status;
+                self.disagreement = other.disagreement;
+                self.determined.clone_from(&other.determined);
+            }
+            (false, _) => {}
         }
     }
 

@@ -37,16 +37,22 @@ impl State {
     }
 }
 
+/// A disk that fails.
 #[derive(Debug, Clone)]
-struct Failing(Arc<Mutex<State>>);
+pub(crate) struct Failing(Arc<Mutex<State>>);
 
 impl Failing {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.0.lock().expect("no test panics here")
     }
 
+    /// One that fails after so many operations; of a write that fails, `part` quarters get through.
+    pub(crate) fn after(left: usize, part: usize) -> Self {
+        Self(Arc::new(Mutex::new(State { left, part, ..State::default() })))
+    }
+
     /// The power goes: what was synced stays, and of the rest some share.
-    fn power_cut(&self, share: usize) {
+    pub(crate) fn power_cut(&self, share: usize) {
         let mut state = self.state();
         let mut found = state.on_disk.clone();
         for (name, content) in &state.files {
@@ -69,9 +75,10 @@ impl Disk for Failing {
         Ok(self.state().files.keys().cloned().collect())
     }
 
-    fn read(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
-        let content = self.state().files.get(name).cloned().ok_or(io::ErrorKind::NotFound)?;
-        Ok(Box::new(io::Cursor::new(content)))
+    fn read(&self, name: &str, from: u64) -> io::Result<Box<dyn Read + Send>> {
+        let mut content = io::Cursor::new(self.state().files.get(name).cloned().ok_or(io::ErrorKind::NotFound)?);
+        content.set_position(from);
+        Ok(Box::new(content))
     }
 
     fn append_to(&self, name: &str) -> io::Result<Box<dyn Appending>> {
@@ -135,9 +142,9 @@ fn write_until_it_fails(disk: &Failing) -> (Vec<Head>, bool) {
             Err(error) => panic!("staging does not touch the disk: {error}"),
         };
         match journal.commit() {
-            Ok(head) => {
-                assert_eq!(head, staged);
-                acknowledged.push(head);
+            Ok(places) => {
+                assert_eq!((places.len(), journal.head()), (1, staged));
+                acknowledged.push(staged);
             }
             Err(JournalError::Io { error, .. }) => {
                 assert_eq!(error.kind(), io::ErrorKind::StorageFull);
@@ -156,7 +163,7 @@ fn write_until_it_fails(disk: &Failing) -> (Vec<Head>, bool) {
 fn whatever_fails_what_was_acknowledged_is_there() {
     for (part, share) in [(0, 0), (2, 0), (2, 2), (4, 4), (0, 4), (3, 1)] {
         for left in 0.. {
-            let disk = Failing(Arc::new(Mutex::new(State { left, part, ..State::default() })));
+            let disk = Failing::after(left, part);
             let (acknowledged, failed) = write_until_it_fails(&disk);
             disk.power_cut(share);
             let (journal, _) = recovery::open(Arc::new(disk.clone()), SEGMENT).unwrap_or_else(|error| panic!("after {left}: {error}"));
@@ -181,7 +188,7 @@ fn whatever_fails_what_was_acknowledged_is_there() {
 #[test]
 fn setting_aside_may_fail_at_any_step() {
     for left in 0..8 {
-        let disk = Failing(Arc::new(Mutex::new(State { left: usize::MAX, part: 4, ..State::default() })));
+        let disk = Failing::after(usize::MAX, 4);
         write_until_it_fails(&disk);
         let torn = b"{\"seq\":31,\"at\":\"20";
         {

@@ -9,16 +9,18 @@ use super::{
     layout::{self, BLOCK},
 };
 use crate::{
-    storage::{Batch, FileChange, StoreError, found},
+    storage::{Batch, FileChange, StoreError, rekeyed},
     watch::{
         attribute::{Attributes, Collection, of_entry, of_referral},
         file::File,
-        key::comparable,
+        key::{FirmId, FirmKey, comparable},
     },
 };
 
-pub(super) fn apply(db: &Db, batch: &Batch) -> Result<(), StoreError> {
-    let mut writing = Writing { db, bits: FxHashMap::default(), names: FxHashMap::default(), out: ::sled::Batch::default() };
+/// What a batch comes to. Nothing is written yet.
+pub(super) fn gathered(db: &Db, batch: &Batch) -> Result<::sled::Batch, StoreError> {
+    let (bits, names, keys) = (FxHashMap::default(), FxHashMap::default(), FxHashMap::default());
+    let mut writing = Writing { db, bits, names, keys, out: ::sled::Batch::default() };
     let mut last: FxHashMap<u32, &File> = FxHashMap::default();
     for change in &batch.changes {
         writing.change(change)?;
@@ -34,14 +36,16 @@ pub(super) fn apply(db: &Db, batch: &Batch) -> Result<(), StoreError> {
     for (key, answered) in &batch.requests {
         writing.out.insert(layout::request(key), layout::answered(answered));
     }
-    writing.finish(layout::meta(batch.head, batch.numbers))
+    writing.out.insert(layout::META, layout::meta(batch.head, batch.numbers));
+    Ok(writing.finish())
 }
 
 /// What is to be written, each value once however often it changes.
 struct Writing<'d> {
     db: &'d Db,
     bits: FxHashMap<Vec<u8>, Bits>,
-    names: FxHashMap<u32, Vec<String>>,
+    names: FxHashMap<(Collection, u32), Vec<String>>,
+    keys: FxHashMap<FirmKey, Option<FirmId>>,
     out: ::sled::Batch,
 }
 
@@ -50,42 +54,42 @@ impl Writing<'_> {
         let FileChange { before, after } = change;
         let before = before.as_deref();
         self.keys(before, after)?;
+        let named = before.is_none_or(|before| before.name != after.name);
+        if named {
+            self.name(Collection::Entries, after.id.0, &after.name)?;
+        }
         let was = before.map(of_entry).unwrap_or_default();
         self.attributes(Collection::Entries, after.id.0, &was, &of_entry(after))?;
         for referral in &after.referrals {
             let was = before.and_then(|before| Some(of_referral(before, before.referral(referral.id)?))).unwrap_or_default();
             self.attributes(Collection::Referrals, referral.id.0, &was, &of_referral(after, referral))?;
-            if was.values.is_empty() && after.joined_to.is_none() {
+            let new = was.values.is_empty() && after.joined_to.is_none();
+            if new {
                 self.out.insert(&layout::referral(referral.id), &after.id.0.to_be_bytes());
             }
-        }
-        if before.is_none_or(|before| before.name != after.name) {
-            let (block, line) = (after.id.0 / BLOCK, after.id.0 % BLOCK);
-            let lines = self.block(block)?;
-            lines.resize(lines.len().max(line as usize + 1), String::new());
-            lines[line as usize] = comparable(&after.name); // has no line ends: they are blanks
+            if new || named && after.joined_to.is_none() {
+                self.name(Collection::Referrals, referral.id.0, &after.name)?;
+            }
         }
         Ok(())
     }
 
+    /// Writes the firm's name where it is searched for.
+    fn name(&mut self, collection: Collection, number: u32, name: &str) -> Result<(), StoreError> {
+        let line = (number % BLOCK) as usize;
+        let lines = self.block(collection, number / BLOCK)?;
+        lines.resize(lines.len().max(line + 1), String::new());
+        lines[line] = comparable(name); // has no line ends: they are blanks
+        Ok(())
+    }
+
     fn keys(&mut self, before: Option<&File>, after: &File) -> Result<(), StoreError> {
-        let moved = before.is_none_or(|before| {
-            (&before.name, &before.uscc, before.registered, before.joined_to)
-                != (&after.name, &after.uscc, after.registered, after.joined_to)
-        });
-        if !moved {
-            return Ok(());
-        }
-        for key in before.into_iter().flat_map(File::keys) {
-            let key = layout::firm_key(&key);
-            let finds = self.db.get(&key)?.and_then(|bytes| layout::read_firm(&bytes));
-            if finds == Some(after.id) {
-                self.out.remove(key);
-            }
-        }
-        for key in after.keys() {
-            self.out.insert(layout::firm_key(&key), &found(after).0.to_be_bytes());
-        }
+        let (db, known) = (self.db, &self.keys);
+        let changes = rekeyed(before, after, |key| match known.get(key) {
+            Some(finds) => Ok(*finds),
+            None => read_firm(db.get(layout::firm_key(key))?),
+        })?;
+        self.keys.extend(changes);
         Ok(())
     }
 
@@ -117,29 +121,39 @@ impl Writing<'_> {
         })
     }
 
-    fn block(&mut self, block: u32) -> Result<&mut Vec<String>, StoreError> {
+    fn block(&mut self, collection: Collection, block: u32) -> Result<&mut Vec<String>, StoreError> {
         use std::collections::hash_map::Entry;
-        Ok(match self.names.entry(block) {
+        Ok(match self.names.entry((collection, block)) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(unknown) => {
-                let bytes = self.db.get(layout::names(block))?.unwrap_or_default();
+                let bytes = self.db.get(layout::names(collection, block))?.unwrap_or_default();
                 let text = std::str::from_utf8(&bytes).map_err(|_| damaged("a block of names"))?;
                 unknown.insert(text.lines().map(str::to_owned).collect())
             }
         })
     }
 
-    fn finish(mut self, meta: Vec<u8>) -> Result<(), StoreError> {
+    fn finish(mut self) -> ::sled::Batch {
         for (key, bits) in self.bits {
             if bits.is_empty() { self.out.remove(key) } else { self.out.insert(key, bits.encode()) }
         }
-        for (block, lines) in self.names {
-            let text: String = lines.into_iter().map(|line| line + "\n").collect();
-            self.out.insert(&layout::names(block), text.as_str());
+        for (key, finds) in self.keys {
+            match finds {
+                Some(firm) => self.out.insert(layout::firm_key(&key), &firm.0.to_be_bytes()),
+                None => self.out.remove(layout::firm_key(&key)),
+            }
         }
-        self.out.insert(layout::META, meta);
-        Ok(self.db.apply_batch(self.out)?)
+        for ((collection, block), lines) in self.names {
+            let text: String = lines.into_iter().map(|line| line + "\n").collect();
+            self.out.insert(layout::names(collection, block), text.as_str());
+        }
+        self.out
     }
+}
+
+/// A firm's number as it was written.
+pub(super) fn read_firm(bytes: Option<IVec>) -> Result<Option<FirmId>, StoreError> {
+    bytes.map(|bytes| layout::read_firm(&bytes).ok_or_else(|| damaged("a key"))).transpose()
 }
 
 /// Bits as they were written.

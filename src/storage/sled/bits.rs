@@ -22,11 +22,6 @@ pub(super) fn place(number: u32) -> (u32, u16) {
 }
 
 impl Bits {
-    /// All of a chunk.
-    pub(super) fn all() -> Self {
-        Self(Box::new([u64::MAX; WORDS]))
-    }
-
     /// Reads what [`encode`](Self::encode) wrote. None where it is something else.
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut bits = Self::default();
@@ -57,10 +52,6 @@ impl Bits {
     pub(super) fn set(&mut self, place: u16, on: bool) {
         let (word, bit) = (usize::from(place) / 64, 1u64 << (place % 64));
         if on { self.0[word] |= bit } else { self.0[word] &= !bit }
-    }
-
-    pub(super) fn contains(&self, place: u16) -> bool {
-        self.0[usize::from(place) / 64] & 1 << (place % 64) != 0
     }
 
     pub(super) fn and(&mut self, other: &Self) {
@@ -125,7 +116,6 @@ mod tests {
             or.or(&other);
             prop_assert_eq!(and.ascending().collect::<BTreeSet<_>>(), &a & &b);
             prop_assert_eq!(or.ascending().collect::<BTreeSet<_>>(), &a | &b);
-            prop_assert!(a.iter().all(|place| bits.contains(*place)));
         }
     }
 

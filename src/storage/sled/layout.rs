@@ -10,7 +10,7 @@
 //! | `H` number sequence | where a record that speaks of a firm lies |
 //! | `B` collection dimension value NUL chunk | who has the value |
 //! | `D` collection kind chunk day | who has the day: by chunk first, so that a page reads only what it shows |
-//! | `N` block | names of [`BLOCK`] firms, a line each |
+//! | `N` collection block | names of [`BLOCK`] firms, or of the firms of referrals, a line each |
 //!
 //! Numbers are big-endian, so that they sort.
 
@@ -44,8 +44,8 @@ pub(super) fn referral(id: ReferralId) -> [u8; 5] {
     numbered(b'R', id.0)
 }
 
-pub(super) fn names(block: u32) -> [u8; 5] {
-    numbered(b'N', block)
+pub(super) fn names(collection: Collection, block: u32) -> Vec<u8> {
+    [&[b'N', small(collection)][..], &block.to_be_bytes()].concat()
 }
 
 fn numbered(letter: u8, number: u32) -> [u8; 5] {

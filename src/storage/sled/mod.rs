@@ -8,11 +8,19 @@ mod bits;
 mod layout;
 mod select;
 
-use std::{panic::AssertUnwindSafe, path::Path};
+use std::{
+    fs::Permissions,
+    os::unix::fs::PermissionsExt,
+    panic::AssertUnwindSafe,
+    path::Path,
+    sync::{PoisonError, RwLock},
+    thread,
+    time::Duration,
+};
 
 use super::{Answered, Batch, Numbers, StoreError, WatchStore};
 use crate::{
-    journal::{Head, reader::Place},
+    journal::{Head, disk::Folder, reader::Place},
     watch::{
         attribute::Dimension,
         file::File,
@@ -23,15 +31,53 @@ use crate::{
 
 /// How much of the index sled keeps in memory, in bytes.
 const CACHE: u64 = 128 << 20;
+/// How often it is tried again, 20 ms apart, where the index is still held: sled's own threads let go of it a little
+/// after it was closed. No other process can hold it: the data folder has a lock of its own.
+const LETTING_GO: u32 = 100;
 
 /// See the module.
 #[derive(Debug)]
-pub struct Sled(::sled::Db);
+pub struct Sled(Steady);
+
+/// The map, with a lock so that what is read together is of one state: in sled each value is read by itself.
+#[derive(Debug)]
+struct Steady {
+    db: ::sled::Db,
+    lock: RwLock<()>,
+}
+
+impl Steady {
+    /// Reads something while nothing is written.
+    fn steadily<T>(&self, read: impl FnOnce(&::sled::Db) -> T) -> T {
+        let _steady = self.lock.read().unwrap_or_else(PoisonError::into_inner); // it guards no value
+        read(&self.db)
+    }
+
+    fn write(&self, batch: ::sled::Batch) -> Result<(), StoreError> {
+        let _alone = self.lock.write().unwrap_or_else(PoisonError::into_inner);
+        Ok(self.db.apply_batch(batch)?)
+    }
+}
 
 impl From<::sled::Error> for StoreError {
     fn from(error: ::sled::Error) -> Self {
         Self(error.to_string())
     }
+}
+
+fn unlocked(folder: &Path) -> Result<::sled::Db, StoreError> {
+    guarded(|| Ok(::sled::Config::new().path(folder).cache_capacity(CACHE).flush_every_ms(Some(1000)).open()?))
+}
+
+/// Leaves what sled has made to its owner only, as its folder is.
+fn own(folder: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            std::fs::set_permissions(entry.path(), Permissions::from_mode(0o600))?;
+        }
+    }
+    Ok(())
 }
 
 /// What is not what was written there.
@@ -45,9 +91,19 @@ impl Sled {
     /// # Errors
     /// [`StoreError`] where it cannot be read: it is damaged, or of another version.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        let opened = guarded(|| Ok(::sled::Config::new().path(folder).cache_capacity(CACHE).flush_every_ms(Some(1000)).open()?))?;
-        let store = Self(opened);
+        Folder::open(folder).map_err(|error| StoreError(error.to_string()))?;
+        let mut opened = unlocked(folder);
+        for _ in 0..LETTING_GO {
+            if !opened.as_ref().is_err_and(|error| error.0.contains("could not acquire lock")) {
+                break;
+            }
+            thread::sleep(Duration::from_millis(20));
+            opened = unlocked(folder);
+        }
+        let opened = opened?;
+        let store = Self(Steady { db: opened, lock: RwLock::new(()) });
         store.meta()?; // of another version?
+        own(folder).map_err(|error| StoreError(error.to_string()))?;
         Ok(store)
     }
 
@@ -57,7 +113,7 @@ impl Sled {
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<::sled::IVec>, StoreError> {
-        guarded(|| Ok(self.0.get(key)?))
+        guarded(|| Ok(self.0.db.get(key)?))
     }
 }
 
@@ -76,7 +132,7 @@ impl WatchStore for Sled {
     }
 
     fn apply(&self, batch: &Batch) -> Result<(), StoreError> {
-        guarded(|| apply::apply(&self.0, batch))
+        guarded(|| self.0.write(apply::gathered(&self.0.db, batch)?))
     }
 
     fn file(&self, firm: FirmId) -> Result<Option<File>, StoreError> {
@@ -85,13 +141,11 @@ impl WatchStore for Sled {
     }
 
     fn firm_by(&self, key: &FirmKey) -> Result<Option<FirmId>, StoreError> {
-        let found = self.get(&layout::firm_key(key))?;
-        found.map(|bytes| layout::read_firm(&bytes).ok_or_else(|| damaged("a key"))).transpose()
+        apply::read_firm(self.get(&layout::firm_key(key))?)
     }
 
     fn firm_of(&self, referral: ReferralId) -> Result<Option<FirmId>, StoreError> {
-        let found = self.get(&layout::referral(referral))?;
-        found.map(|bytes| layout::read_firm(&bytes).ok_or_else(|| damaged("a referral"))).transpose()
+        apply::read_firm(self.get(&layout::referral(referral))?)
     }
 
     fn request(&self, key: &RequestKey) -> Result<Option<Answered>, StoreError> {
@@ -101,7 +155,7 @@ impl WatchStore for Sled {
 
     fn records(&self, firm: FirmId) -> Result<Vec<Place>, StoreError> {
         guarded(|| {
-            let places = self.0.scan_prefix(layout::records(firm)).values();
+            let places = self.0.db.scan_prefix(layout::records(firm)).values();
             places.map(|bytes| layout::read_place(&bytes?).ok_or_else(|| damaged("a place"))).collect()
         })
     }
@@ -112,12 +166,12 @@ impl WatchStore for Sled {
     }
 
     fn count(&self, query: &Query, first: Dimension, second: Option<Dimension>) -> Result<Vec<Count>, StoreError> {
-        guarded(|| select::count(&self.0, query, first, second))
+        guarded(|| self.0.steadily(|db| select::count(db, query, first, second)))
     }
 
     fn read_through(&self, give_up: &dyn Fn() -> bool) -> Result<(), StoreError> {
         guarded(|| {
-            for (count, pair) in self.0.iter().enumerate() {
+            for (count, pair) in self.0.db.iter().enumerate() {
                 let (key, value) = pair?;
                 let good = match key.first() {
                     Some(b'F') => serde_json::from_slice::<File>(&value).is_ok(),
@@ -136,6 +190,6 @@ impl WatchStore for Sled {
     }
 
     fn flush(&self) -> Result<(), StoreError> {
-        guarded(|| self.0.flush().map(|_| ()).map_err(Into::into))
+        guarded(|| self.0.db.flush().map(|_| ()).map_err(Into::into))
     }
 }

@@ -7,6 +7,7 @@ use memchr::memmem::Finder;
 use rustc_hash::FxHashMap;
 
 use super::{
+    Steady,
     apply::read_bits,
     bits::{Bits, CHUNK, place},
     damaged,
@@ -14,29 +15,26 @@ use super::{
 };
 use crate::{
     day::Date,
-    storage::{Numbers, StoreError, name_in},
+    storage::{Numbers, StoreError, names_in},
     watch::{
         attribute::{Collection, DayOf, Dimension},
         query::{Condition, Count, Page, Query},
     },
 };
 
-pub(super) fn select(db: &Db, query: &Query, numbers: Numbers, give_up: &dyn Fn() -> bool) -> Result<Page, StoreError> {
+pub(super) fn select(db: &Steady, query: &Query, numbers: Numbers, give_up: &dyn Fn() -> bool) -> Result<Page, StoreError> {
     let last = match query.collection {
         Collection::Entries => numbers.firms,
         Collection::Referrals => numbers.referrals,
     };
-    let name = name_in(&query.conditions).map(Finder::new);
+    let names: Vec<Finder<'_>> = names_in(&query.conditions).map(Finder::new).collect();
     let mut page = Filling { query, numbers: Vec::new() };
     let mut before = query.after; // where the next page would go on, were the search stopped here
     for chunk in chunks(query, last) {
-        if give_up() {
+        if before != query.after && give_up() {
             return Ok(Page { next: before, numbers: page.numbers, partial: true });
         }
-        let mut found = matching(db, query, chunk)?;
-        if let Some(name) = &name {
-            found.and(&named(db, name, chunk, &found)?);
-        }
+        let found = db.steadily(|db| matching(db, query, &names, chunk))?;
         if page.fill(chunk, &found) {
             let next = page.numbers.last().copied();
             return Ok(Page { numbers: page.numbers, next, partial: false });
@@ -82,8 +80,8 @@ impl Filling<'_> {
     }
 }
 
-/// Who in a chunk meets all conditions but that on the name.
-fn matching(db: &Db, query: &Query, chunk: u32) -> Result<Bits, StoreError> {
+/// Who in a chunk meets all conditions; `names` finds those on the name.
+fn matching(db: &Db, query: &Query, names: &[Finder<'_>], chunk: u32) -> Result<Bits, StoreError> {
     let collection = query.collection;
     let Some(mut found) = read_bits(db.get(layout::value(collection, Dimension::All, "", chunk))?)? else { return Ok(Bits::default()) };
     for condition in &query.conditions {
@@ -95,6 +93,9 @@ fn matching(db: &Db, query: &Query, chunk: u32) -> Result<Bits, StoreError> {
         if found.is_empty() {
             break;
         }
+    }
+    for name in names {
+        found.and(&named(db, query.collection, name, chunk, &found)?);
     }
     Ok(found)
 }
@@ -121,12 +122,12 @@ fn within(db: &Db, collection: Collection, of: DayOf, days: (Option<Date>, Optio
 }
 
 /// Who of `among` has the text in its name.
-fn named(db: &Db, text: &Finder<'_>, chunk: u32, among: &Bits) -> Result<Bits, StoreError> {
+fn named(db: &Db, collection: Collection, text: &Finder<'_>, chunk: u32, among: &Bits) -> Result<Bits, StoreError> {
     let mut found = Bits::default();
     let mut blocks: Vec<u16> = among.ascending().map(|place| place / 256).collect();
     blocks.dedup();
     for block in blocks {
-        let Some(lines) = db.get(layout::names(chunk * (CHUNK / BLOCK) + u32::from(block)))? else { continue };
+        let Some(lines) = db.get(layout::names(collection, chunk * (CHUNK / BLOCK) + u32::from(block)))? else { continue };
         let (mut line, mut from) = (0u16, 0);
         for at in text.find_iter(&lines) {
             line += u16::try_from(memchr::memchr_iter(b'\n', &lines[from..at]).count()).unwrap_or(0); // at most 256 lines
@@ -139,15 +140,12 @@ fn named(db: &Db, text: &Finder<'_>, chunk: u32, among: &Bits) -> Result<Bits, S
 
 /// How often each value, or each pair of values, occurs.
 pub(super) fn count(db: &Db, query: &Query, first: Dimension, second: Option<Dimension>) -> Result<Vec<Count>, StoreError> {
-    let name = name_in(&query.conditions).map(Finder::new);
+    let names: Vec<Finder<'_>> = names_in(&query.conditions).map(Finder::new).collect();
     let firsts = Values::read(db, query.collection, first)?;
     let seconds = second.map(|of| Values::read(db, query.collection, of)).transpose()?;
     let mut counts: FxHashMap<(u32, u32), u64> = FxHashMap::default();
     for chunk in firsts.chunks.keys() {
-        let mut among = matching(db, query, *chunk)?;
-        if let Some(name) = &name {
-            among.and(&named(db, name, *chunk, &among)?);
-        }
+        let among = matching(db, query, &names, *chunk)?;
         let beside = seconds.as_ref().map(|seconds| seconds.by_place(*chunk, &among)).transpose()?;
         firsts.each(*chunk, &among, |value, place| match &beside {
             None => *counts.entry((value, 0)).or_default() += 1,

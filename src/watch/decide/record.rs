@@ -8,7 +8,8 @@ use crate::{
         Disposition, Source, Status,
         command::{Inform, Screening, Told},
         event::{Change, Event},
-        file::{Entry, File, Reason},
+        file::{Entry, File, Reason, Screened},
+        referral::Referral,
         transition::EntryAction,
     },
 };
@@ -20,18 +21,30 @@ pub(super) fn screening(screening: &Screening, file: Option<&File>, context: &Co
         identity(screening, file, &mut gathered);
     }
     places(screening, file, &mut gathered);
+    let news = News::of(screening, file);
+    if gathered.events.is_empty() && news.is_none() && is_repeated(screening, file) {
+        return Ok(Vec::new());
+    }
     gathered.add(Event::Screened(screening.screened.clone()));
-    if let Some(news) = News::of(screening, file) {
+    if let Some(news) = news {
         if news.reopens {
             gathered.add(Event::Stepped { action: EntryAction::Reopen, opinion: None });
         }
         let (source, level) = (screening.source, screening.level());
         gathered.add(Event::Watched { source, level, reasons: news.reasons.clone(), suspected: Vec::new() });
-        for inform in to_tell(&screening.inform, file, &news) {
+        let tells = if level >= Decision::Restricted { screening.inform.as_slice() } else { &[] };
+        for inform in tells.iter().filter(|inform| news.concerns(inform) && !is_at_work(inform, file, news.reopens)) {
             gathered.send(inform, None)?;
         }
     }
     Ok(gathered.done())
+}
+
+/// Whether the register was screened again and all is as it was: nothing needs to be kept of that.
+fn is_repeated(screening: &Screening, file: Option<&File>) -> bool {
+    let (now, last) = (&screening.screened, file.and_then(|file| file.screened.as_ref()));
+    let same = |last: &Screened| (&now.texts, &now.lists_hash, now.decision) == (&last.texts, &last.lists_hash, last.decision);
+    screening.source == Source::Rescreening && last.is_some_and(same)
 }
 
 /// What the screening says of who and where the firm is, where that is new.
@@ -84,11 +97,18 @@ impl News {
         };
         let new: Vec<Reason> = screening.reasons.iter().filter(|reason| reason.is_new_beside(&entry.reasons)).cloned().collect();
         let changed = file.and_then(|file| file.screened.as_ref()).is_none_or(|last| last.texts != screening.screened.texts);
+        let closed = matches!(entry.status, Status::Released | Status::Determined);
+        let graver = screening.level() > entry.level;
         match (new.is_empty(), let_go(entry)) {
-            (false, _) => Some(Self { reasons: new, reopens: matches!(entry.status, Status::Released | Status::Determined) }),
+            (false, _) => Some(Self { reasons: new, reopens: closed }),
             (true, true) if changed => Some(Self { reasons: screening.reasons.clone(), reopens: true }),
+            (true, false) if graver && !closed => Some(Self { reasons: screening.reasons.clone(), reopens: false }),
             _ => None,
         }
+    }
+
+    fn concerns(&self, inform: &Inform) -> bool {
+        self.reasons.iter().any(|reason| inform.fields.contains(&reason.business))
     }
 }
 
@@ -98,16 +118,12 @@ fn let_go(entry: &Entry) -> bool {
     entry.status == Status::Released || entry.status == Status::Determined && compliant()
 }
 
-/// The bodies that the news concerns and that are not at work on the firm already.
-fn to_tell<'s>(inform: &'s [Inform], file: Option<&'s File>, news: &'s News) -> impl Iterator<Item = &'s Inform> {
-    let at_work = move |inform: &Inform| {
-        let referrals = file.map(|file| file.referrals.as_slice()).unwrap_or_default();
-        referrals.iter().any(|referral| referral.body == inform.body && referral.is_open())
-    };
-    inform.iter().filter(move |inform| {
-        let concerned = news.reasons.iter().any(|reason| inform.fields.contains(&reason.business));
-        concerned && !at_work(inform)
-    })
+/// Whether the body is at work on the firm already. Where the entry is opened again, what is left of earlier openings
+/// leads to nothing, nor does what went on to another body.
+fn is_at_work(inform: &Inform, file: Option<&File>, reopens: bool) -> bool {
+    let Some((file, entry)) = file.and_then(|file| Some((file, file.entry.as_ref()?))) else { return false };
+    let of_now = |known: &&Referral| known.round == entry.round && known.is_open() && known.next.is_none();
+    !reopens && file.referrals.iter().filter(of_now).any(|known| known.body == inform.body)
 }
 
 /// What follows where someone told of a firm: a person decided that it is to be watched, so it is reopened where it was let go.
@@ -118,16 +134,15 @@ pub(super) fn told(told: &Told, file: Option<&File>, context: &Context<'_>) -> R
         _ => {}
     }
     let mut gathered = Gathered::of_firm(file, &told.firm, context);
-    if file.and_then(|file| file.entry.as_ref()).is_some_and(|entry| entry.status == Status::Released) {
+    let reopens = file.and_then(|file| file.entry.as_ref()).is_some_and(let_go);
+    if reopens {
         gathered.add(Event::Stepped { action: EntryAction::Reopen, opinion: None });
     }
     let (level, suspected) = (Decision::Attention, told.suspected.clone());
     gathered.add(Event::Watched { source: told.source, level, reasons: Vec::new(), suspected });
     let crate::watch::command::Evidence { reference, text, informant } = told.evidence.clone();
     gathered.add(Event::Evidence { reference, text, informant });
-    let at_work =
-        |inform: &Inform| file.is_some_and(|file| file.referrals.iter().any(|known| known.body == inform.body && known.is_open()));
-    for inform in told.inform.iter().filter(|inform| !at_work(inform)) {
+    for inform in told.inform.iter().filter(|inform| !is_at_work(inform, file, reopens)) {
         gathered.send(inform, None)?;
     }
     Ok(gathered.done())
