@@ -2,6 +2,7 @@
 
 mod codec;
 mod desk;
+pub(crate) mod fields;
 mod screening;
 pub(crate) mod status;
 mod wordlist;
