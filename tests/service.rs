@@ -1,5 +1,6 @@
 //! The service as a bureau runs it: a real process, its configuration, its signals, a balancer before it.
 
+mod batches;
 mod behind_nginx;
 mod bounded;
 mod confined;

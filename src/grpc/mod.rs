@@ -1,5 +1,6 @@
 //! The gRPC edge (接口): thin, without policy. `mingcha.v1`, `grpc.health.v1`, server reflection.
 
+mod batch;
 mod codec;
 mod desk;
 pub(crate) mod fields;
