@@ -22,7 +22,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let encoded = compiler.encode_file_descriptor_set(); // keeps the options that say which HTTP call a method is
     let descriptors = compiler.file_descriptor_set();
     fs::write(out.join("descriptors.binpb"), &encoded)?;
-    tonic_prost_build::configure().codec_path("crate::grpc::StrictCodec").compile_fds(descriptors)?;
+    let mut config = tonic_prost_build::Config::new();
+    config.enable_type_names(); // by which the codec knows what it decodes
+    tonic_prost_build::configure().codec_path("crate::grpc::StrictCodec").compile_fds_with_config(descriptors, config)?;
     pbjson_build::Builder::new()
         .register_descriptors(&encoded)?
         .exclude([".mingcha.v1.UpdateEntryRequest"]) // its field mask has no JSON there; over HTTP the descriptors do

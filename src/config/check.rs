@@ -80,6 +80,7 @@ fn limits(config: &Config, say: &mut impl FnMut(bool, &str, &str)) {
         ("limits.answer_bytes", limits.answer_bytes),
         ("limits.streams", limits.streams as usize),
         ("limits.connections", limits.connections),
+        ("limits.peer_connections", limits.peer_connections),
         ("limits.concurrency", limits.concurrency),
         ("limits.subscriptions", limits.subscriptions),
     ];
@@ -90,6 +91,7 @@ fn limits(config: &Config, say: &mut impl FnMut(bool, &str, &str)) {
     let times = [
         ("limits.deadline", limits.deadline),
         ("limits.silence", limits.silence),
+        ("limits.idle", limits.idle),
         ("limits.keepalive", limits.keepalive),
         ("limits.keepalive_timeout", limits.keepalive_timeout),
     ];

@@ -165,6 +165,8 @@ keys! {
         |config, text| config.limits.streams = number(text)?;
     "limits.connections": Number = "4096", "most connections at a time; more are closed at once",
         |config, text| config.limits.connections = number(text)?;
+    "limits.peer_connections": Number = "1024", "most connections of one address at a time, such as of a balancer; more are closed at once",
+        |config, text| config.limits.peer_connections = number(text)?;
     "limits.concurrency": Number = "64", "most calls at a time; more are refused at once with RESOURCE_EXHAUSTED",
         |config, text| config.limits.concurrency = number(text)?;
     "limits.subscriptions": Number = "256", "most streams that go on at a time, such as watching health",
@@ -175,6 +177,8 @@ keys! {
         |config, text| config.limits.longest_deadline = duration(text)?;
     "limits.silence": Duration = "10s", "how long a connection may stay open without having made a request",
         |config, text| config.limits.silence = duration(text)?;
+    "limits.idle": Duration = "10m", "how long a connection may stay open after its last request was answered",
+        |config, text| config.limits.idle = duration(text)?;
     "limits.keepalive": Duration = "30s", "how often a quiet HTTP/2 connection is asked whether it still lives",
         |config, text| config.limits.keepalive = duration(text)?;
     "limits.keepalive_timeout": Duration = "10s", "how long it has to answer",

@@ -89,6 +89,8 @@ pub struct Limits {
     pub streams: u32,
     /// Most connections at a time.
     pub connections: usize,
+    /// Most connections of one address at a time.
+    pub peer_connections: usize,
     /// Most calls at a time; more are refused at once with `RESOURCE_EXHAUSTED`.
     pub concurrency: usize,
     /// Most streams that go on at a time, such as watching one's health.
@@ -99,6 +101,8 @@ pub struct Limits {
     pub longest_deadline: Duration,
     /// How long a connection may stay open without having made a request.
     pub silence: Duration,
+    /// How long a connection may stay open after its last request was answered.
+    pub idle: Duration,
     /// How often a quiet HTTP/2 connection is asked whether it still lives.
     pub keepalive: Duration,
     /// How long it has to answer.
@@ -188,11 +192,13 @@ impl Default for Limits {
             header_bytes: 16 << 10,
             streams: 256,
             connections: 4096,
+            peer_connections: 1024,
             concurrency: 64,
             subscriptions: 256,
             deadline: Duration::from_secs(30),
             longest_deadline: Duration::from_secs(600),
             silence: Duration::from_secs(10),
+            idle: Duration::from_secs(600),
             keepalive: Duration::from_secs(30),
             keepalive_timeout: Duration::from_secs(10),
         }

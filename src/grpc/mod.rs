@@ -1,8 +1,10 @@
 //! The gRPC edge (接口): thin, without policy. `mingcha.v1`, `grpc.health.v1`, server reflection.
 
+mod batch;
 mod codec;
 mod counter;
 mod desk;
+pub(crate) mod fields;
 mod journal;
 mod page_token;
 mod referral;

@@ -41,9 +41,9 @@ pub(crate) fn undecodable(error: &prost::DecodeError) -> Status {
     bad_request(vec![Violation { field: String::new(), message: error.to_string() }])
 }
 
-/// A message with more fields than any of ours has.
+/// A request with more fields than any in good faith has.
 pub(crate) fn too_many_fields(most: usize) -> Status {
-    bad_request(vec![Violation { field: String::new(), message: format!("more than {most} fields in a message") }])
+    bad_request(vec![Violation { field: String::new(), message: format!("more than {most} fields") }])
 }
 
 /// A request with fields that cannot be accepted.

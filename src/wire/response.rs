@@ -48,6 +48,27 @@ impl Bases {
         }
     }
 
+    /// Takes in the bases of a later part of the same batch, and has its answers refer to them here. The outcome is that of
+    /// answers written one after the other.
+    pub fn take_in(&mut self, later: Self, responses: &mut [v1::ScreenResponse]) {
+        let (Self::Shared { indexes, bases }, Self::Shared { indexes: rules, bases: written }) = (self, later) else { return };
+        let mut rules: Vec<(RuleId, u32)> = rules.into_iter().collect();
+        rules.sort_unstable_by_key(|(_, index)| *index);
+        let mut here = Vec::with_capacity(written.len()); // by index there
+        for ((id, _), basis) in rules.into_iter().zip(written) {
+            here.push(*indexes.entry(id).or_insert_with(|| {
+                bases.push(basis);
+                u32::try_from(bases.len() - 1).unwrap_or(u32::MAX) // far fewer rules than that
+            }));
+        }
+        let moved = |index: &mut u32| *index = here.get(*index as usize).copied().unwrap_or(*index);
+        for response in responses {
+            response.hits.iter_mut().flat_map(|hit| &mut hit.basis_indexes).for_each(moved);
+            let near_misses = response.cleared.iter_mut().flat_map(|cleared| &mut cleared.near_misses);
+            near_misses.filter_map(|near| near.basis_index.as_mut()).for_each(moved);
+        }
+    }
+
     /// The basis itself, or its index.
     fn refer(&mut self, id: RuleId, engine: &Engine) -> Result<v1::Basis, u32> {
         let Self::Shared { indexes, bases } = self else { return Ok(basis(id, engine)) };
