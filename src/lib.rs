@@ -47,4 +47,5 @@ pub mod http;
 pub mod journal;
 pub mod library;
 pub mod server;
+pub mod sheet;
 pub mod telemetry;
