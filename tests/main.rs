@@ -11,6 +11,7 @@ mod disguises;
 mod doors;
 mod edge;
 mod folder;
+mod hand_over;
 mod journal;
 mod json_over_http;
 mod library;

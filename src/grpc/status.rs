@@ -178,19 +178,19 @@ pub(crate) fn body_other(identity: &Identity, body: &str) -> Status {
 pub(crate) fn office(error: &OfficeError) -> Status {
     let message = error.to_string();
     match error {
-        OfficeError::Refused(refused) => decided(refused, message),
-        OfficeError::RequestIdUsed(_) => with_reason(Code::AlreadyExists, "REQUEST_ID_USED", message),
+        OfficeError::Refused(refused) => decided(refused, &message),
+        OfficeError::RequestIdUsed(_) => with_reason(Code::AlreadyExists, "REQUEST_ID_USED", &message),
         OfficeError::Rebuilding => come_again("INDEX_REBUILDING", message),
         OfficeError::Lagging => come_again("INDEX_LAGGING", message),
         OfficeError::Stopping => stopping(),
         OfficeError::Journal(error) if matches!(**error, JournalError::TooLong { .. }) => Status::invalid_argument(message),
-        OfficeError::Journal(_) => with_reason(Code::Unavailable, "JOURNAL_FAILED", message),
+        OfficeError::Journal(_) => with_reason(Code::Unavailable, "JOURNAL_FAILED", &message),
         OfficeError::Store(_) => come_again("INDEX_DAMAGED", message),
     }
 }
 
 /// Why a command changes nothing.
-fn decided(refused: &decide::Refused, message: String) -> Status {
+fn decided(refused: &decide::Refused, message: &str) -> Status {
     use decide::Refused as Why;
     let (code, reason) = match refused {
         Why::NoFirm | Why::NoReferral => (Code::NotFound, "NOT_FOUND"),
@@ -210,7 +210,7 @@ fn decided(refused: &decide::Refused, message: String) -> Status {
     with_reason(code, reason, message)
 }
 
-fn with_reason(code: Code, reason: &str, message: String) -> Status {
+fn with_reason(code: Code, reason: &str, message: &str) -> Status {
     let short: String = message.chars().take(MESSAGE).collect();
     Status::with_error_details(code, short, ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new()))
 }

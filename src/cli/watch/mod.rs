@@ -3,7 +3,11 @@
 mod columns;
 mod show;
 
-use std::{fmt, path::PathBuf, process::ExitCode};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -101,7 +105,7 @@ fn encoding(text: &str) -> Result<Encoding, String> {
 /// Which entries.
 #[derive(Debug, Args)]
 struct Filter {
-    /// OPEN, UNDER_REVIEW, DETERMINED, RELEASED.
+    /// OPEN, `UNDER_REVIEW`, DETERMINED, RELEASED.
     #[arg(long, value_name = "STATUS", value_parser = one_of::<Status>)]
     status: Vec<Status>,
     /// COMPLIANT, RECTIFY, BAN, REVOKE, POLICE.
@@ -268,7 +272,7 @@ async fn show(line: Line, firm: &str, as_of: &str, json: bool) -> anyhow::Result
     }
 }
 
-async fn export(line: Line, filter: WatchFilter, out: &PathBuf, options: CsvOptions) -> anyhow::Result<()> {
+async fn export(line: Line, filter: WatchFilter, out: &Path, options: CsvOptions) -> anyhow::Result<()> {
     let mut sheet = begun(out, "重点监管对象", columns::ENTRY, options)?;
     let mut count = 0u64;
     each(line, filter, |entry| {
@@ -281,7 +285,7 @@ async fn export(line: Line, filter: WatchFilter, out: &PathBuf, options: CsvOpti
 }
 
 /// Begins a table, which must not be there yet.
-pub(super) fn begun(out: &PathBuf, name: &str, columns: &'static [crate::sheet::Column], options: CsvOptions) -> anyhow::Result<Sheet> {
+pub(super) fn begun(out: &Path, name: &str, columns: &'static [crate::sheet::Column], options: CsvOptions) -> anyhow::Result<Sheet> {
     if out.exists() {
         bail!("{} is there already", out.display());
     }
@@ -293,7 +297,7 @@ pub(super) fn written(sheet: &mut Sheet, row: &[String]) -> anyhow::Result<()> {
     sheet.row(&cells).context("cannot write the table")
 }
 
-pub(super) fn finished(sheet: Sheet, out: &std::path::Path, count: impl fmt::Display) -> anyhow::Result<()> {
+pub(super) fn finished(sheet: Sheet, out: &Path, count: impl fmt::Display) -> anyhow::Result<()> {
     sheet.finish().with_context(|| format!("cannot write {}", out.display()))?;
     print(&format!("{count} rows in {}\n", out.display()))
 }

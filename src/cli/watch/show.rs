@@ -1,5 +1,7 @@
 //! Entries and records for people.
 
+use std::fmt::Write;
+
 use super::chinese;
 use crate::{
     vocabulary::{BusinessField, Decision, Force},
@@ -20,7 +22,7 @@ pub(super) fn entry(entry: &WatchEntry) -> String {
     let mut text = format!("{} {}\n", entry.firm, entry.name);
     let mut add = |title: &str, value: String| {
         if !value.is_empty() {
-            text.push_str(&format!("{title}: {value}\n"));
+            let _ = writeln!(text, "{title}: {value}"); // writing to a String cannot fail
         }
     };
     add("统一社会信用代码", entry.uscc.clone());
