@@ -1,0 +1,118 @@
+//! The office: what commands come to, that nothing acknowledged is lost, and that nobody needs to help.
+
+mod decide;
+mod joint;
+mod model;
+mod people;
+mod random;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+    time::SystemTime,
+};
+
+use mingcha::{
+    embedded,
+    journal::{
+        Hash,
+        disk::Folder,
+        verify::{Report, verify},
+    },
+    library::Version,
+    office::{Acknowledged, Office, OfficeError, OpenError, Opened, Settings, Store, Submission},
+    watch::{command::Command, deadline::Deadlines, file::File, key::FirmId},
+};
+use sha2::{Digest, Sha256};
+use tokio::runtime::Runtime;
+
+/// The lists, with a calendar that has every year to come: the office goes by the clock.
+pub(crate) fn version() -> Arc<Version> {
+    static VERSION: OnceLock<Arc<Version>> = OnceLock::new();
+    let build = || {
+        let files = embedded::files();
+        let mut calendar = files.iter().find(|(path, _)| *path == "calendar.tsv").expect("it is there").1.to_owned();
+        (2027..2100).for_each(|year| calendar += &format!("{year}\tyear\tnone\tnone\n"));
+        let files = files.overlaid([("calendar.tsv".to_owned(), calendar)], &[]);
+        Arc::new(Version::build(&files, SystemTime::now()).unwrap_or_else(|problems| panic!("{problems}")))
+    };
+    Arc::clone(VERSION.get_or_init(build))
+}
+
+fn settings(data: &Path) -> Settings {
+    Settings { data: data.to_path_buf(), deadlines: Deadlines::default() }
+}
+
+/// What a request says: the same command is the same body.
+fn submission(identity: &Arc<mingcha::auth::Identity>, request_id: &str, command: &Command) -> Submission {
+    let body = Hash(Sha256::digest(format!("{command:?}")).into());
+    let (identity, request_id, command) = (Arc::clone(identity), request_id.to_owned(), command.clone());
+    Submission { identity, request_id, body, command, documents: None, version: version() }
+}
+
+/// An office over a folder.
+struct Desk {
+    data: PathBuf,
+    runtime: Runtime,
+    opened: Option<Opened>,
+}
+
+impl Desk {
+    fn open(data: &Path) -> Self {
+        Self::over(data, Office::open(&settings(data))).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn over(data: &Path, opened: Result<Opened, OpenError>) -> Result<Self, OpenError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        Ok(Self { data: data.to_path_buf(), runtime, opened: Some(opened?) })
+    }
+
+    fn office(&self) -> &Office {
+        &self.opened.as_ref().expect("it is open").office
+    }
+
+    fn submit(&self, identity: &Arc<mingcha::auth::Identity>, request_id: &str, command: &Command) -> Result<Acknowledged, OfficeError> {
+        self.runtime.block_on(self.office().submit(submission(identity, request_id, command)))
+    }
+
+    fn does(&self, identity: &Arc<mingcha::auth::Identity>, command: &Command) -> Acknowledged {
+        self.submit(identity, "", command).unwrap_or_else(|error| panic!("{command:?}: {error}"))
+    }
+
+    fn settled(&self) -> Store {
+        self.runtime.block_on(self.office().settled()).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn files(&self) -> Vec<File> {
+        files(&self.settled())
+    }
+
+    fn close(&mut self) {
+        self.opened.take().expect("it is open").close();
+    }
+
+    /// Closes it, lets something happen to its folder, and opens it again.
+    fn reopened(mut self, meanwhile: impl FnOnce(&Path)) -> Self {
+        self.close();
+        meanwhile(&self.data);
+        Self::open(&self.data)
+    }
+}
+
+/// Every file of a store, by number.
+fn files(store: &Store) -> Vec<File> {
+    let numbers = 1..=store.numbers().expect("numbers").firms;
+    numbers.map(|number| store.file(FirmId(number)).expect("read").unwrap_or_else(|| panic!("F{number} is missing"))).collect()
+}
+
+/// The index's folder in use.
+fn index(data: &Path) -> PathBuf {
+    let names = std::fs::read_dir(data).expect("a folder").map(|entry| entry.expect("an entry").path());
+    names.filter(|path| path.to_string_lossy().contains("/index.")).max().expect("there is one")
+}
+
+fn verified(data: &Path) -> Report {
+    let report = verify(&Folder::open(&data.join("journal")).expect("a folder"), &[]).expect("it can be read");
+    assert_eq!((report.findings.as_slice(), &report.torn), (&[][..], &None));
+    report
+}
