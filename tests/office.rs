@@ -1,6 +1,9 @@
 //! The office: what commands come to, that nothing acknowledged is lost, and that nobody needs to help.
 
+mod crash;
+mod damage;
 mod decide;
+mod faults;
 mod joint;
 mod model;
 mod people;
@@ -108,7 +111,7 @@ fn files(store: &Store) -> Vec<File> {
 /// The index's folder in use.
 fn index(data: &Path) -> PathBuf {
     let names = std::fs::read_dir(data).expect("a folder").map(|entry| entry.expect("an entry").path());
-    names.filter(|path| path.to_string_lossy().contains("/index.")).max().expect("there is one")
+    names.filter(|path| path.to_string_lossy().contains("/index.")).max().unwrap_or_else(|| data.join("index.1"))
 }
 
 fn verified(data: &Path) -> Report {
