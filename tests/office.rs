@@ -5,6 +5,7 @@ mod damage;
 mod decide;
 mod faults;
 mod joint;
+mod live;
 mod model;
 mod people;
 mod random;
@@ -12,7 +13,7 @@ mod random;
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use mingcha::{
@@ -23,7 +24,7 @@ use mingcha::{
         verify::{Report, verify},
     },
     library::Version,
-    office::{Acknowledged, Office, OfficeError, OpenError, Opened, Settings, Store, Submission},
+    office::{Acknowledged, History, Office, OfficeError, OpenError, Opened, Settings, Store, Submission, Until},
     watch::{command::Command, deadline::Deadlines, file::File, key::FirmId},
 };
 use sha2::{Digest, Sha256};
@@ -75,7 +76,7 @@ impl Desk {
     }
 
     fn submit(&self, identity: &Arc<mingcha::auth::Identity>, request_id: &str, command: &Command) -> Result<Acknowledged, OfficeError> {
-        self.runtime.block_on(self.office().submit(submission(identity, request_id, command)))
+        patiently(|| self.runtime.block_on(self.office().submit(submission(identity, request_id, command))))
     }
 
     fn does(&self, identity: &Arc<mingcha::auth::Identity>, command: &Command) -> Acknowledged {
@@ -83,11 +84,28 @@ impl Desk {
     }
 
     fn settled(&self) -> Store {
-        self.runtime.block_on(self.office().settled()).unwrap_or_else(|error| panic!("{error}"))
+        patiently(|| self.runtime.block_on(self.office().settled())).unwrap_or_else(|error| panic!("{error}"))
     }
 
     fn files(&self) -> Vec<File> {
-        files(&self.settled())
+        self.read(files)
+    }
+
+    /// Reads from the index; where that finds it damaged, says so and reads again, as the service does.
+    fn read<T>(&self, read: impl Fn(&Store) -> Result<T, OfficeError>) -> T {
+        loop {
+            let store = self.settled();
+            match read(&store) {
+                Ok(read) => return read,
+                Err(OfficeError::Store(error)) => self.office().doubt(store, error),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    /// A firm's history to its end.
+    fn history(&self, firm: FirmId) -> History {
+        self.read(|store| History::read(firm, Until::Now, store, &**self.office().journal()))
     }
 
     fn close(&mut self) {
@@ -102,10 +120,20 @@ impl Desk {
     }
 }
 
+/// Waits while the index is made again.
+fn patiently<T>(ask: impl Fn() -> Result<T, OfficeError>) -> Result<T, OfficeError> {
+    loop {
+        match ask() {
+            Err(OfficeError::Rebuilding) => std::thread::sleep(Duration::from_millis(2)),
+            other => return other,
+        }
+    }
+}
+
 /// Every file of a store, by number.
-fn files(store: &Store) -> Vec<File> {
-    let numbers = 1..=store.numbers().expect("numbers").firms;
-    numbers.map(|number| store.file(FirmId(number)).expect("read").unwrap_or_else(|| panic!("F{number} is missing"))).collect()
+fn files(store: &Store) -> Result<Vec<File>, OfficeError> {
+    let numbers = 1..=store.numbers()?.firms;
+    numbers.map(|number| Ok(store.file(FirmId(number))?.unwrap_or_else(|| panic!("F{number} is missing")))).collect()
 }
 
 /// The index's folder in use.

@@ -165,10 +165,19 @@ impl Indexer {
 
 /// Makes the index again, in a folder of its own.
 pub(super) fn rebuilt(shelves: &Shelves, disk: &dyn Disk, until: u64) -> Result<(Store, Head), CatchUpError> {
-    let store: Box<dyn WatchStore> = Box::new(Sled::open(&shelves.next())?);
+    let folder = shelves.next();
+    let made = made_in(&folder, disk, until);
+    match &made {
+        Ok(_) => shelves.clear(),
+        Err(_) => drop(std::fs::remove_dir_all(&folder)), // on a full disk, each start would leave one more behind
+    }
+    made
+}
+
+fn made_in(folder: &Path, disk: &dyn Disk, until: u64) -> Result<(Store, Head), CatchUpError> {
+    let store: Box<dyn WatchStore> = Box::new(Sled::open(folder)?);
     let head = catch_up(&*store, disk, until)?;
     store.flush()?;
-    shelves.clear();
     Ok((Arc::new(store), head))
 }
 

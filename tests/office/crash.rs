@@ -13,7 +13,7 @@ use std::{
 
 use mingcha::{
     auth::Identity,
-    office::{Done, History, Office, OfficeError, Until},
+    office::{Done, Office, OfficeError},
     watch::{command::Command, file::File, key::FirmId, transition::ReferralAction},
 };
 use tokio::runtime::Runtime;
@@ -141,10 +141,8 @@ fn compare(data: &Path, told: &Acknowledged) {
     let head = desk.office().head().sequence;
     assert!(told.last_key_value().is_none_or(|(last, _)| *last <= head), "the journal ends at {head}");
     let files = desk.files();
-    let store = desk.settled();
-    let journal = Arc::clone(desk.office().journal());
     for file in &files {
-        let history = History::read(file.id, Until::Now, &store, &*journal).expect("a history");
+        let history = desk.history(file.id);
         assert_eq!(history.file.as_deref(), Some(file), "the index has something else than the journal");
         assert_eq!(file.referrals.len(), 2, "a record is there in part");
     }

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use mingcha::{
     auth::Identity,
-    office::{Done, History, Until},
+    office::Done,
     vocabulary::{BusinessField, Decision, Event as Asked, Field},
     watch::{
         Disposition, Source, Status,
@@ -262,9 +262,8 @@ fn same(desk: &Desk, model: &Model) -> Result<Vec<File>, TestCaseError> {
     let expected: Vec<Firm> = model.firms.iter().map(|firm| Firm { named: 0, ..firm.clone() }).collect();
     prop_assert_eq!(files.iter().map(shape).collect::<Vec<_>>(), expected);
     lists(desk, model)?;
-    let store = desk.settled();
     for file in &files {
-        let history = History::read(file.id, Until::Now, &store, &**desk.office().journal()).expect("a history");
+        let history = desk.history(file.id);
         prop_assert_eq!(history.file.as_deref(), Some(file));
     }
     Ok(files)
