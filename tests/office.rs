@@ -36,7 +36,7 @@ pub(crate) fn version() -> Arc<Version> {
     let build = || {
         let files = embedded::files();
         let mut calendar = files.iter().find(|(path, _)| *path == "calendar.tsv").expect("it is there").1.to_owned();
-        (2027..2100).for_each(|year| calendar += &format!("{year}\tyear\tnone\tnone\n"));
+        calendar.extend((2027..2100).map(|year| format!("{year}\tyear\tnone\tnone\n")));
         let files = files.overlaid([("calendar.tsv".to_owned(), calendar)], &[]);
         Arc::new(Version::build(&files, SystemTime::now()).unwrap_or_else(|problems| panic!("{problems}")))
     };

@@ -157,7 +157,7 @@ impl Indexer {
                 tracing::info!(sequence = head.sequence, "the index is made again");
             }
             Err(error) => {
-                tracing::error!(%error, "the index cannot be made again: the watch list is closed until the service is restarted")
+                tracing::error!(%error, "the index cannot be made again: the watch list is closed until the service is restarted");
             }
         }
     }

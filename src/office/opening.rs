@@ -86,8 +86,8 @@ impl Opened {
     pub fn close(self) {
         drop(self.office);
         self.stopping.store(true, Ordering::Relaxed);
-        let well = self.threads.into_iter().map(JoinHandle::join).fold(true, |well, joined| well && joined.is_ok());
-        if well {
+        let joined: Vec<_> = self.threads.into_iter().map(JoinHandle::join).collect(); // all of them, whatever becomes of one
+        if joined.iter().all(Result::is_ok) {
             let _ = std::fs::remove_file(&self.running); // else the index is read through at the next start
         }
     }

@@ -57,7 +57,8 @@ impl<K: Clone + Eq + Hash, V> Overlay<K, V> {
     }
 
     fn forget(&mut self, indexed: u64) {
-        while let Some((sequence, key)) = self.order.pop_front_if(|(sequence, _)| *sequence <= indexed) {
+        while self.order.front().is_some_and(|(sequence, _)| *sequence <= indexed) {
+            let Some((sequence, key)) = self.order.pop_front() else { return }; // there is one
             if self.values.get(&key).is_some_and(|(last, _)| *last == sequence) {
                 self.values.remove(&key);
             }

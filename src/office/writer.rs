@@ -215,7 +215,9 @@ impl Writer {
             Err(error) => {
                 tracing::error!(%error, "the journal cannot be written: nothing is recorded until the service is restarted");
                 let error = OfficeError::from(error);
-                waiting.into_iter().for_each(|waiting| drop(waiting.reply.send(Err(error.clone()))));
+                for waiting in waiting {
+                    let _ = waiting.reply.send(Err(error.clone())); // the caller may have gone
+                }
                 return;
             }
         };

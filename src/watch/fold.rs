@@ -229,13 +229,12 @@ impl Entry {
                 self.disagreement |= other.disagreement;
                 self.status = self.status.max(other.status);
             }
-            (true, false) => {} // what is still open stays open
             (false, theirs) if theirs || other.status < self.status => {
                 self.status = other.status;
                 self.disagreement = other.disagreement;
                 self.determined.clone_from(&other.determined);
             }
-            (false, _) => {}
+            _ => {} // what is still open stays open
         }
     }
 

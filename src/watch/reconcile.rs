@@ -22,6 +22,8 @@ pub fn reconcile<'r>(referrals: impl Iterator<Item = &'r Referral>, day: Date) -
         steps.map(|(id, step)| (id, format!("{id}\t{}\t{}\n", step.state.id(), step.sequence))).collect();
     lines.sort_unstable();
     let mut hasher = Sha256::new();
-    lines.iter().for_each(|(_, line)| hasher.update(line));
+    for (_, line) in &lines {
+        hasher.update(line);
+    }
     Sum { count: lines.len() as u64, hash: Hash(hasher.finalize().into()) }
 }

@@ -51,7 +51,9 @@ fn writes_until_it_is_killed() {
     let opened = Office::open(&settings(&data)).unwrap_or_else(|error| panic!("{error}"));
     let runtime = Runtime::new().expect("a runtime");
     let writers: Vec<_> = (0..WRITERS).map(|writer| runtime.spawn(write(opened.office.clone(), format!("{run}-{writer}")))).collect();
-    writers.into_iter().for_each(|writer| runtime.block_on(writer).expect("a writer ended"));
+    for writer in writers {
+        runtime.block_on(writer).expect("a writer ended");
+    }
 }
 
 /// One record, and what follows it, over and over.
@@ -109,7 +111,8 @@ fn read(line: &str) -> Option<(u64, (FirmId, String))> {
 /// A number that looks random, the same for the same run: a failure can be repeated as far as time allows.
 fn random(run: u64, below: u64) -> u64 {
     let mixed = (run + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 33 & 0xffff_ffff % below.max(1)
+    let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    (mixed >> 33) % below
 }
 
 /// Harms the index, in most runs not at all.
@@ -123,7 +126,7 @@ fn harm(data: &Path, run: u64) {
             let cut = fs::File::options().write(true).open(&db).and_then(|file| file.set_len(length * random(run, 100) / 100));
             drop(cut); // there may be none
         }
-        2 => drop(fs::write(&db, [0x5a; 70_000])),
+        2 => drop(fs::write(&db, vec![0x5a; 70_000])),
         3 => {
             use std::os::unix::fs::FileExt;
             let length = fs::metadata(&db).map_or(0, |db| db.len());

@@ -144,7 +144,7 @@ impl Model {
 
     fn carry_out(&mut self, identity: &Identity, command: &Command) -> Outcome {
         match command {
-            Command::Record(screening) => self.record(screening),
+            Command::Record(screening) => Ok(self.record(screening)),
             Command::Open(told) => self.open(identity, told),
             Command::Refer(refer) => self.refer(identity, refer),
             Command::Link { firm, uscc } => self.link(identity, firm.0, uscc),
@@ -200,7 +200,7 @@ impl Model {
         (self.firms.len() - 1, true)
     }
 
-    fn record(&mut self, screening: &Screening) -> Outcome {
+    fn record(&mut self, screening: &Screening) -> bool {
         let (index, new) = self.found_or_new(&screening.firm);
         let before = self.firms[index].clone();
         self.who_and_where(index, screening);
@@ -208,16 +208,16 @@ impl Model {
         let news = news(&before, screening);
         let same = !new && self.firms[index] == before && news.is_none() && before.last.as_ref() == Some(&now);
         if same && screening.source == Source::Rescreening {
-            return Ok(false);
+            return false;
         }
         self.firms[index].last = Some(now);
-        let Some((reasons, reopens)) = news else { return Ok(true) };
+        let Some((reasons, reopens)) = news else { return true };
         let decision = screening.screened.decision;
         self.watch(index, screening.source, decision, reopens).learn(&reasons);
         let concerned =
             |inform: &&Inform| decision >= Decision::Restricted && reasons.iter().any(|reason| inform.fields.contains(&reason.business));
         self.tell(index, screening.inform.iter().filter(concerned), reopens);
-        Ok(true)
+        true
     }
 
     fn who_and_where(&mut self, index: usize, screening: &Screening) {

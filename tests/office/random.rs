@@ -129,7 +129,7 @@ fn people() -> Vec<Arc<Identity>> {
 
 /// Who asks: for a referral mostly the body that it is sent to, where the model knows it.
 fn who(asks: &Asks, index: usize, model: &Model) -> Arc<Identity> {
-    if let (Asks::Refer { referral, .. }, true) = (asks, index % 4 != 0)
+    if let (Asks::Refer { referral, .. }, true) = (asks, !index.is_multiple_of(4))
         && let Some(sent) = model.firms.iter().find_map(|firm| firm.referrals.get(referral))
     {
         return of(&sent.body.to_string());

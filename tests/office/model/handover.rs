@@ -125,12 +125,11 @@ fn joins(into: &mut Firm, mut firm: Firm) {
             own.status = own.status.max(other.status);
             own.disagreement |= other.disagreement;
         }
-        (true, false) => {}
         (false, true) => (own.status, own.determined, own.disagreement) = (other.status, other.determined, other.disagreement),
         (false, false) if other.status == Status::Determined && own.status == Status::Released => {
             (own.status, own.determined, own.disagreement) = (other.status, other.determined, other.disagreement);
         }
-        (false, false) => {}
+        _ => {}
     }
     own.round = round;
     own.level = own.level.max(other.level);
