@@ -216,7 +216,16 @@ fn usable(shelves: &Shelves, disk: &dyn Disk, journal: Head) -> Result<Option<St
 
 /// Makes the index again, in a folder of its own.
 fn rebuilt(shelves: &Shelves, disk: &dyn Disk, until: u64) -> Result<(Store, Head), CatchUpError> {
-    let store: Box<dyn WatchStore> = Box::new(Sled::open(&shelves.next())?);
+    let folder = shelves.next();
+    let made = made_in(&folder, disk, until);
+    if made.is_err() {
+        let _ = std::fs::remove_dir_all(&folder); // on a full disk, each start would leave one more behind
+    }
+    made
+}
+
+fn made_in(folder: &Path, disk: &dyn Disk, until: u64) -> Result<(Store, Head), CatchUpError> {
+    let store: Box<dyn WatchStore> = Box::new(Sled::open(folder)?);
     let head = catch_up(&*store, disk, until)?;
     store.flush()?;
     Ok((Arc::new(store), head))

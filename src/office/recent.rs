@@ -21,8 +21,8 @@ use crate::{
 pub(super) struct Recent {
     shelf: Shelf,
     files: Overlay<FirmId, Arc<File>>,
-    /// Whom a key finds; none: nobody any more.
-    keys: Overlay<FirmKey, Option<FirmId>>,
+    /// Who bears a key, the last last.
+    keys: Overlay<FirmKey, Vec<FirmId>>,
     referrals: Overlay<ReferralId, FirmId>,
     requests: Overlay<RequestKey, Answered>,
 }
@@ -102,9 +102,8 @@ impl Recent {
             Subject::Found(keys) => {
                 let has_code = keys.iter().any(|key| matches!(key, FirmKey::Uscc(_)));
                 for key in keys {
-                    let found = self.found(key)?.map_or(Ok(None), |firm| self.file(firm))?;
-                    let by_name = matches!(key, FirmKey::Name(..));
-                    if let Some(file) = found.filter(|file| !(by_name && has_code && file.uscc.is_some())) {
+                    let other_code = matches!(key, FirmKey::Name(..)) && has_code;
+                    if let Some(file) = self.bearer(key, |file| !other_code || file.uscc.is_none())? {
                         return Ok(Some(file));
                     }
                 }
@@ -113,10 +112,24 @@ impl Recent {
         }
     }
 
-    fn found(&self, key: &FirmKey) -> Result<Option<FirmId>, Unknown> {
+    /// The last bearer of a key that fits; for a file that goes on in another, that other.
+    fn bearer(&self, key: &FirmKey, fits: impl Fn(&File) -> bool) -> Result<Option<Arc<File>>, Unknown> {
+        for firm in self.bearers(key)?.into_iter().rev() {
+            let mut file = self.file(firm)?;
+            if let Some(into) = file.as_ref().and_then(|file| file.joined_to) {
+                file = self.file(into)?;
+            }
+            if let Some(file) = file.filter(|file| fits(file)) {
+                return Ok(Some(file));
+            }
+        }
+        Ok(None)
+    }
+
+    fn bearers(&self, key: &FirmKey) -> Result<Vec<FirmId>, Unknown> {
         match self.keys.get(key) {
-            Some(finds) => Ok(*finds),
-            None => self.ask(|store| store.firm_by(key)),
+            Some(bearers) => Ok(bearers.clone()),
+            None => self.ask(|store| store.bearers(key)),
         }
     }
 
@@ -127,16 +140,16 @@ impl Recent {
         }
     }
 
-    /// How a file's change will change what finds it.
-    pub(super) fn rekeyed(&self, before: Option<&File>, after: &File) -> Result<Vec<(FirmKey, Option<FirmId>)>, Unknown> {
-        rekeyed(before, after, |key| self.found(key))
+    /// Who will bear which key once a file has changed.
+    pub(super) fn rekeyed(&self, before: Option<&File>, after: &File) -> Result<Vec<(FirmKey, Vec<FirmId>)>, Unknown> {
+        rekeyed(before, after, |key| self.bearers(key))
     }
 
     /// Remembers what a record came to.
-    pub(super) fn learn(&mut self, sequence: u64, file: &Arc<File>, keys: Vec<(FirmKey, Option<FirmId>)>) {
+    pub(super) fn learn(&mut self, sequence: u64, file: &Arc<File>, keys: Vec<(FirmKey, Vec<FirmId>)>) {
         self.files.put(sequence, file.id, Arc::clone(file));
-        for (key, finds) in keys {
-            self.keys.put(sequence, key, finds);
+        for (key, bearers) in keys {
+            self.keys.put(sequence, key, bearers);
         }
         if file.joined_to.is_none() {
             for referral in &file.referrals {

@@ -51,8 +51,8 @@ pub(super) enum Work {
     Stop,
 }
 
-/// A file's change, with what it changes of what finds it.
-type Folded = (FileChange, Vec<(FirmKey, Option<FirmId>)>);
+/// A file's change, with who bears which key then.
+type Folded = (FileChange, Vec<(FirmKey, Vec<FirmId>)>);
 
 /// A command that is staged, and who waits for it.
 struct Waiting {

@@ -26,7 +26,7 @@ struct Kept {
     head: Head,
     numbers: Numbers,
     files: BTreeMap<FirmId, File>,
-    keys: BTreeMap<FirmKey, FirmId>,
+    keys: BTreeMap<FirmKey, Vec<FirmId>>,
     referrals: BTreeMap<ReferralId, FirmId>,
     requests: BTreeMap<RequestKey, Answered>,
     records: BTreeMap<FirmId, Vec<Place>>,
@@ -81,12 +81,9 @@ impl WatchStore for Memory {
         let mut kept = self.kept();
         for change in &batch.changes {
             let after = &change.after;
-            for (key, finds) in rekeyed(change.before.as_deref(), after, |key| Ok::<_, StoreError>(kept.keys.get(key).copied()))? {
-                match finds {
-                    Some(firm) => kept.keys.insert(key, firm),
-                    None => kept.keys.remove(&key),
-                };
-            }
+            let bearers = |key: &FirmKey| Ok::<_, StoreError>(kept.keys.get(key).cloned().unwrap_or_default());
+            let keys = rekeyed(change.before.as_deref(), after, bearers)?;
+            kept.keys.extend(keys);
             if after.joined_to.is_none() {
                 kept.referrals.extend(after.referrals.iter().map(|referral| (referral.id, after.id)));
             }
@@ -104,8 +101,8 @@ impl WatchStore for Memory {
         Ok(self.kept().files.get(&firm).cloned())
     }
 
-    fn firm_by(&self, key: &FirmKey) -> Result<Option<FirmId>, StoreError> {
-        Ok(self.kept().keys.get(key).copied())
+    fn bearers(&self, key: &FirmKey) -> Result<Vec<FirmId>, StoreError> {
+        Ok(self.kept().keys.get(key).cloned().unwrap_or_default())
     }
 
     fn firm_of(&self, referral: ReferralId) -> Result<Option<FirmId>, StoreError> {

@@ -103,11 +103,20 @@ pub trait WatchStore: Send + Sync + fmt::Debug {
     /// [`StoreError`].
     fn file(&self, firm: FirmId) -> Result<Option<File>, StoreError>;
 
-    /// The firm that is found by a key; of several the last.
+    /// The firms whose files bear a key, whoever came to bear it last last; also those that go on in another.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn firm_by(&self, key: &FirmKey) -> Result<Option<FirmId>, StoreError>;
+    fn bearers(&self, key: &FirmKey) -> Result<Vec<FirmId>, StoreError>;
+
+    /// The firm that is found by a key: of several the last, and for a file that goes on in another that other.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn firm_by(&self, key: &FirmKey) -> Result<Option<FirmId>, StoreError> {
+        let Some(firm) = self.bearers(key)?.pop() else { return Ok(None) };
+        Ok(Some(self.file(firm)?.and_then(|file| file.joined_to).unwrap_or(firm)))
+    }
 
     /// The firm of a referral.
     ///
@@ -152,34 +161,29 @@ pub trait WatchStore: Send + Sync + fmt::Debug {
     fn flush(&self) -> Result<(), StoreError>;
 }
 
-/// How a change of a file changes what firms are found by: whoever came to bear a key last is found by it, and a file
-/// that goes on in another is found there. `finds` says whom a key finds so far.
+/// Who bears a key, once a file has changed: of each key that it came to bear or that it left, all its bearers, the last
+/// last. `bearers` says who bears a key so far.
 pub(crate) fn rekeyed<E>(
     before: Option<&File>,
     after: &File,
-    mut finds: impl FnMut(&FirmKey) -> Result<Option<FirmId>, E>,
-) -> Result<Vec<(FirmKey, Option<FirmId>)>, E> {
-    let joins = before.is_some_and(|before| before.joined_to != after.joined_to);
+    mut bearers: impl FnMut(&FirmKey) -> Result<Vec<FirmId>, E>,
+) -> Result<Vec<(FirmKey, Vec<FirmId>)>, E> {
     let same = |before: &File| (&before.name, &before.uscc, before.registered) == (&after.name, &after.uscc, after.registered);
-    if !joins && before.is_some_and(same) {
+    if before.is_some_and(same) {
         return Ok(Vec::new());
     }
     let was: Vec<FirmKey> = before.into_iter().flat_map(File::keys).collect();
     let is: Vec<FirmKey> = after.keys().collect();
-    let target = after.joined_to.unwrap_or(after.id);
-    let mut changes = Vec::new();
-    for key in was.iter().filter(|key| !is.contains(key)) {
-        if finds(key)? == Some(after.id) {
-            changes.push((key.clone(), None));
-        }
-    }
-    for key in is {
-        let new = !was.contains(&key);
-        if new || joins && finds(&key)? == Some(after.id) {
-            changes.push((key, Some(target)));
-        }
-    }
-    Ok(changes)
+    let left = was.iter().filter(|key| !is.contains(key)).map(|key| (key, false));
+    let came = is.iter().filter(|key| !was.contains(key)).map(|key| (key, true));
+    left.chain(came)
+        .map(|(key, bears)| {
+            let mut firms = bearers(key)?;
+            firms.retain(|firm| *firm != after.id);
+            firms.extend(bears.then_some(after.id));
+            Ok((key.clone(), firms))
+        })
+        .collect()
 }
 
 /// The texts that conditions want in the name. An empty one is in every name.

@@ -78,6 +78,7 @@ impl File {
             self.former.push(self.registered);
         }
         self.former.retain(|place| *place != registered);
+        self.operates.retain(|place| *place != registered);
         self.registered = registered;
     }
 

@@ -65,7 +65,7 @@ fn step() -> impl Strategy<Value = Deed> {
     ]
 }
 
-fn pick<'t, T>(table: &'t [T], index: usize) -> &'t T {
+fn pick<T>(table: &[T], index: usize) -> &T {
     &table[index % table.len()]
 }
 

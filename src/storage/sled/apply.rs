@@ -45,7 +45,7 @@ struct Writing<'d> {
     db: &'d Db,
     bits: FxHashMap<Vec<u8>, Bits>,
     names: FxHashMap<(Collection, u32), Vec<String>>,
-    keys: FxHashMap<FirmKey, Option<FirmId>>,
+    keys: FxHashMap<FirmKey, Vec<FirmId>>,
     out: ::sled::Batch,
 }
 
@@ -86,8 +86,8 @@ impl Writing<'_> {
     fn keys(&mut self, before: Option<&File>, after: &File) -> Result<(), StoreError> {
         let (db, known) = (self.db, &self.keys);
         let changes = rekeyed(before, after, |key| match known.get(key) {
-            Some(finds) => Ok(*finds),
-            None => read_firm(db.get(layout::firm_key(key))?),
+            Some(bearers) => Ok(bearers.clone()),
+            None => read_bearers(db.get(layout::firm_key(key))?),
         })?;
         self.keys.extend(changes);
         Ok(())
@@ -137,11 +137,9 @@ impl Writing<'_> {
         for (key, bits) in self.bits {
             if bits.is_empty() { self.out.remove(key) } else { self.out.insert(key, bits.encode()) }
         }
-        for (key, finds) in self.keys {
-            match finds {
-                Some(firm) => self.out.insert(layout::firm_key(&key), &firm.0.to_be_bytes()),
-                None => self.out.remove(layout::firm_key(&key)),
-            }
+        for (key, firms) in self.keys {
+            let key = layout::firm_key(&key);
+            if firms.is_empty() { self.out.remove(key) } else { self.out.insert(key, layout::bearers(&firms)) }
         }
         for ((collection, block), lines) in self.names {
             let text: String = lines.into_iter().map(|line| line + "\n").collect();
@@ -151,9 +149,9 @@ impl Writing<'_> {
     }
 }
 
-/// A firm's number as it was written.
-pub(super) fn read_firm(bytes: Option<IVec>) -> Result<Option<FirmId>, StoreError> {
-    bytes.map(|bytes| layout::read_firm(&bytes).ok_or_else(|| damaged("a key"))).transpose()
+/// Who bears a key, as it was written.
+pub(super) fn read_bearers(bytes: Option<IVec>) -> Result<Vec<FirmId>, StoreError> {
+    bytes.map_or(Ok(Vec::new()), |bytes| layout::read_bearers(&bytes).ok_or_else(|| damaged("a key")))
 }
 
 /// Bits as they were written.

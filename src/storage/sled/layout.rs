@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `M` | head, numbers, version of this layout |
 //! | `F` number | a file, JSON |
-//! | `K` key | the firm it finds |
+//! | `K` key | the firms that bear it, the last last |
 //! | `R` number | the firm of a referral |
 //! | `Q` identity NUL id | a request that was answered |
 //! | `H` number sequence | where a record that speaks of a firm lies |
@@ -143,6 +143,15 @@ pub(super) fn answered(answered: &Answered) -> Vec<u8> {
 pub(super) fn read_answered(bytes: &[u8]) -> Option<Answered> {
     let mut bytes = Bytes(bytes);
     Some(Answered { firm: FirmId(bytes.u32()?), body: Hash(bytes.take()?), place: read_place(bytes.0)? })
+}
+
+pub(super) fn bearers(firms: &[FirmId]) -> Vec<u8> {
+    firms.iter().flat_map(|firm| firm.0.to_be_bytes()).collect()
+}
+
+pub(super) fn read_bearers(bytes: &[u8]) -> Option<Vec<FirmId>> {
+    let (numbers, rest) = bytes.as_chunks::<4>();
+    rest.is_empty().then(|| numbers.iter().map(|number| FirmId(u32::from_be_bytes(*number))).collect())
 }
 
 pub(super) fn read_firm(bytes: &[u8]) -> Option<FirmId> {

@@ -140,12 +140,13 @@ impl WatchStore for Sled {
         serde_json::from_slice(&bytes).map(Some).map_err(|_| damaged("a file"))
     }
 
-    fn firm_by(&self, key: &FirmKey) -> Result<Option<FirmId>, StoreError> {
-        apply::read_firm(self.get(&layout::firm_key(key))?)
+    fn bearers(&self, key: &FirmKey) -> Result<Vec<FirmId>, StoreError> {
+        apply::read_bearers(self.get(&layout::firm_key(key))?)
     }
 
     fn firm_of(&self, referral: ReferralId) -> Result<Option<FirmId>, StoreError> {
-        apply::read_firm(self.get(&layout::referral(referral))?)
+        let found = self.get(&layout::referral(referral))?;
+        found.map(|bytes| layout::read_firm(&bytes).ok_or_else(|| damaged("a referral"))).transpose()
     }
 
     fn request(&self, key: &RequestKey) -> Result<Option<Answered>, StoreError> {

@@ -74,7 +74,8 @@ pub(super) fn update(file: &File, update: &Update, context: &Context<'_>) -> Res
         gathered.add(Event::Noted { text: text.clone() });
     }
     if let Some(places) = &update.operates {
-        gathered.add(Event::Operates { places: places.clone() });
+        let elsewhere = places.iter().copied().filter(|place| *place != file.registered);
+        gathered.add(Event::Operates { places: elsewhere.collect() });
     }
     if let Some((action, opinion)) = &update.step {
         role(context, Role::Finance)?;

@@ -64,11 +64,13 @@ fn identity(screening: &Screening, file: &File, gathered: &mut Gathered<'_>) {
 
 /// Where else it operates: a place that is neither told as a move nor known is one where it does.
 fn places(screening: &Screening, file: Option<&File>, gathered: &mut Gathered<'_>) {
-    let registered = file.map_or(screening.firm.registered, |file| file.registered);
-    let mut places = file.map(|file| file.operates.clone()).unwrap_or_default();
-    let known = places.len();
     let elsewhere = screening.firm.registered;
-    let moves = screening.event == Asked::MoveIn || registered.covers(elsewhere) || elsewhere.covers(registered);
+    let stays = |file: &&File| screening.event != Asked::MoveIn && !file.registered.covers(elsewhere);
+    let registered = file.filter(stays).map_or(elsewhere, |file| file.registered); // as it will be
+    let mut places = file.map(|file| file.operates.clone()).unwrap_or_default();
+    places.retain(|place| *place != registered);
+    let known = places.len();
+    let moves = registered.covers(elsewhere) || elsewhere.covers(registered);
     let told = screening.operates.iter().copied().chain((!moves).then_some(elsewhere));
     for place in told {
         if place != registered && !places.contains(&place) {

@@ -1,0 +1,402 @@
+//! What follows from a command, without a disk: every row of the table of transitions, and what opens an entry again.
+
+use std::collections::BTreeMap;
+
+use mingcha::{
+    auth::Identity,
+    day,
+    vocabulary::{BusinessField, Decision, Event as Asked},
+    watch::{
+        Disposition, ReferralState, Source, Status,
+        command::{Command, Screening, Subject, Update},
+        deadline::Deadlines,
+        decide::{Context, Refused, Seen, decide},
+        event::{Event, Recorded},
+        file::{Entry, File},
+        key::{FirmId, ReferralId},
+        referral::Referral,
+        transition::{ENTRY_STEPS, EntryAction, REFERRAL_STEPS, ReferralAction},
+    },
+};
+
+use super::people::{
+    BANK, OFFICE, PROVINCE, conclude, firm, inform, of, opinion, reason, record, redirect, refer, registrar, screened, screening, step,
+    stranger, told, update,
+};
+
+/// Files in memory, and what is decided on them.
+#[derive(Default)]
+pub(super) struct Files {
+    files: BTreeMap<FirmId, File>,
+    sequence: u64,
+}
+
+impl Files {
+    fn subject(&self, subject: &Subject) -> Option<&File> {
+        match subject {
+            Subject::Firm(firm) => self.files.get(firm),
+            Subject::Referral(id) => self.files.values().find(|file| file.joined_to.is_none() && file.referral(*id).is_some()),
+            Subject::Found(keys) => keys.iter().find_map(|key| self.files.values().find(|file| file.keys().any(|own| own == *key))),
+        }
+    }
+
+    /// Decides a command on Tuesday, 24 November 2026, and folds what comes of it.
+    pub(super) fn tries(&mut self, identity: &Identity, command: &Command) -> Result<Vec<Event>, Refused> {
+        let last = |numbers: Vec<u32>| numbers.into_iter().max().unwrap_or(0);
+        let referrals = self.files.values().flat_map(|file| &file.referrals).map(|referral| referral.id.0).collect();
+        let version = super::version();
+        let context = Context {
+            identity,
+            today: day::parse("2026-11-24").expect("a day"),
+            deadlines: Deadlines::default(),
+            calendar: version.engine().lists().calendar(),
+            next_firm: FirmId(last(self.files.keys().map(|firm| firm.0).collect()) + 1),
+            next_referral: ReferralId(last(referrals) + 1),
+        };
+        let coded = match command {
+            Command::Link { uscc, .. } => self.files.values().find(|file| file.uscc.as_ref() == Some(uscc)),
+            _ => None,
+        };
+        let changes = decide(command, Seen { file: self.subject(&command.subject()), coded }, &context)?;
+        self.sequence += u64::from(!changes.is_empty());
+        let record = Recorded { sequence: self.sequence, at: "2026-11-24T02:00:00Z".parse().expect("an instant"), by: &identity.id };
+        for change in &changes {
+            let file = File::after(self.files.remove(&change.firm), change, record).expect("a file");
+            self.files.insert(change.firm, file);
+        }
+        Ok(changes.into_iter().flat_map(|change| change.events).collect())
+    }
+
+    pub(super) fn does(&mut self, identity: &Identity, command: &Command) -> Vec<Event> {
+        self.tries(identity, command).unwrap_or_else(|refused| panic!("{command:?}: {refused}"))
+    }
+
+    pub(super) fn file(&self, firm: u32) -> &File {
+        &self.files[&FirmId(firm)]
+    }
+
+    pub(super) fn entry(&self, firm: u32) -> &Entry {
+        self.file(firm).entry.as_ref().expect("it is watched")
+    }
+
+    pub(super) fn status(&self, firm: u32) -> Status {
+        self.entry(firm).status
+    }
+
+    pub(super) fn referral(&self, id: u32) -> &Referral {
+        let open = self.files.values().filter(|file| file.joined_to.is_none());
+        open.into_iter().find_map(|file| file.referral(ReferralId(id))).expect("there is one")
+    }
+
+    /// Brings the referral of a body to a state.
+    pub(super) fn brings(&mut self, id: u32, to: ReferralState) {
+        let body = of(&self.referral(id).body.to_string());
+        let steps: &[ReferralAction] = match to {
+            ReferralState::Sent => &[],
+            ReferralState::Received => &[ReferralAction::Receive],
+            ReferralState::Accepted | ReferralState::Concluded => &[ReferralAction::Receive, ReferralAction::Accept],
+            ReferralState::Returned => &[ReferralAction::Receive, ReferralAction::Return],
+        };
+        for action in steps {
+            self.does(&body, &refer(id, *action));
+        }
+        if to == ReferralState::Concluded {
+            self.does(&body, &conclude(id, Disposition::Rectify));
+        }
+    }
+}
+
+/// A firm with one referral.
+pub(super) fn flagged() -> Files {
+    let mut files = Files::default();
+    files.does(&registrar(), &record(&screening("某地甲理财公司")));
+    files
+}
+
+#[test]
+fn a_screening_opens_what_its_decision_leads_to() {
+    for (decision, watched, told) in [
+        (Decision::Pass, false, 0),
+        (Decision::Attention, true, 0),
+        (Decision::Restricted, true, 1),
+        (Decision::Suspended, true, 1),
+        (Decision::Prohibited, true, 1),
+    ] {
+        let mut files = Files::default();
+        files.does(&registrar(), &record(&Screening { screened: screened(decision, "甲"), ..screening("甲") }));
+        assert_eq!((files.file(1).entry.is_some(), files.file(1).referrals.len()), (watched, told), "{decision:?}");
+        if watched {
+            assert_eq!((files.status(1), files.entry(1).level, files.entry(1).round), (Status::Open, decision, 1));
+        }
+    }
+}
+
+#[test]
+fn every_step_of_a_referral_is_in_the_table_or_refused() {
+    for from in ReferralState::ALL {
+        for action in ReferralAction::ALL {
+            let mut files = flagged();
+            files.brings(1, *from);
+            let command = match action {
+                ReferralAction::Conclude => conclude(1, Disposition::Ban),
+                ReferralAction::Redirect => redirect(1, BANK),
+                _ => refer(1, *action),
+            };
+            let legal = REFERRAL_STEPS.iter().find(|step| step.action == *action && step.from.contains(from));
+            match (legal, files.tries(&of(OFFICE), &command)) {
+                (None, outcome) => assert_eq!(outcome, Err(Refused::ReferralStep { action: *action, state: *from })),
+                // one body alone disagrees with nobody
+                (Some(_), outcome) if (*action, *from) == (ReferralAction::Escalate, ReferralState::Concluded) => {
+                    assert_eq!(outcome, Err(Refused::NoDisagreement));
+                }
+                (Some(step), outcome) => {
+                    outcome.unwrap_or_else(|refused| panic!("{from:?} {action:?}: {refused}"));
+                    assert_eq!(files.referral(1).state(), step.to, "{from:?} {action:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_step_of_an_entry_is_in_the_table_or_refused() {
+    let path: BTreeMap<Status, &[EntryAction]> = [
+        (Status::Open, &[][..]),
+        (Status::UnderReview, &[EntryAction::Review]),
+        (Status::Determined, &[EntryAction::Determine]),
+        (Status::Released, &[EntryAction::Release]),
+    ]
+    .into();
+    let with_opinion = |action: &EntryAction| (*action == EntryAction::Determine).then(|| opinion(Disposition::Rectify));
+    for (from, steps) in path {
+        for action in EntryAction::ALL {
+            let mut files = flagged();
+            for before in steps {
+                files.does(&of(OFFICE), &step(1, *before, with_opinion(before)));
+            }
+            assert_eq!(files.status(1), from);
+            let command = step(1, *action, with_opinion(action));
+            assert_eq!(files.tries(&registrar(), &command), Err(Refused::RoleMissing(mingcha::auth::Role::Finance)));
+            let legal = ENTRY_STEPS.iter().find(|step| step.action == *action && step.from.contains(&from));
+            match (legal, files.tries(&of(OFFICE), &command)) {
+                (None, outcome) => assert_eq!(outcome, Err(Refused::EntryStep { action: *action, status: from })),
+                (Some(legal), outcome) => {
+                    outcome.unwrap_or_else(|refused| panic!("{from:?} {action:?}: {refused}"));
+                    assert_eq!(files.status(1), legal.to);
+                    let kept = legal.to == Status::Determined || (from, legal.to) == (Status::Determined, Status::Released);
+                    assert_eq!(files.entry(1).determined.is_some(), kept);
+                    assert_eq!(files.entry(1).round, if *action == EntryAction::Reopen { 2 } else { 1 });
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn each_step_has_its_deadline_in_working_days() {
+    let mut files = flagged();
+    let due = |files: &Files| files.referral(1).due.map(|day| day.to_string());
+    assert_eq!(due(&files).as_deref(), Some("2026-11-26"), "two to receive");
+    files.brings(1, ReferralState::Received);
+    assert_eq!(due(&files).as_deref(), Some("2026-12-01"), "five to accept, a weekend between");
+    files.does(&of(OFFICE), &refer(1, ReferralAction::Accept));
+    assert_eq!(due(&files).as_deref(), Some("2026-12-22"), "twenty to conclude");
+    files.does(&of(OFFICE), &conclude(1, Disposition::Ban));
+    assert_eq!(due(&files), None);
+}
+
+#[test]
+fn only_the_body_takes_its_steps() {
+    let mut files = flagged();
+    for other in [registrar(), of(BANK), of(PROVINCE), stranger()] {
+        let outcome = files.tries(&other, &refer(1, ReferralAction::Receive));
+        assert_eq!(outcome, Err(Refused::NotTheBody(super::people::body(OFFICE))), "{}", other.id);
+    }
+    files.brings(1, ReferralState::Returned);
+    assert_eq!(files.tries(&stranger(), &redirect(1, BANK)), Err(Refused::Outside(super::people::region("320100"))));
+    files.does(&registrar(), &redirect(1, BANK)); // the sender may send it on
+    assert_eq!(files.referral(2).body.to_string(), BANK);
+}
+
+/// 告知后无新情况不重复列入: a firm that was let go is opened again by a new term, a new rule or a changed text only.
+#[test]
+fn a_firm_that_was_let_go_is_opened_again_by_news_only() {
+    let name = "某地甲理财公司";
+    let same = screening(name);
+    let mut longer = same.clone();
+    longer.screened.texts = "another text".to_owned();
+    let mut term = same.clone();
+    term.reasons.push(reason("财富", BusinessField::WealthManagement, "list/rule"));
+    let mut rule = same.clone();
+    rule.reasons[0].rules.push("list/new".to_owned());
+    let mut lists = same.clone();
+    lists.screened.lists_hash = "2".to_owned();
+    let mut passed = same.clone();
+    passed.screened = screened(Decision::Pass, "nothing");
+    passed.reasons.clear();
+    let release = step(1, EntryAction::Release, None);
+    let determine = |disposition| step(1, EntryAction::Determine, Some(opinion(disposition)));
+    let compliant = determine(Disposition::Compliant);
+    for (settle, screening, reopens) in [
+        (&release, &same, false),
+        (&release, &lists, false),
+        (&release, &passed, false),
+        (&release, &longer, true),
+        (&release, &term, true),
+        (&release, &rule, true),
+        (&compliant, &same, false),
+        (&compliant, &longer, true),
+        (&compliant, &rule, true),
+        (&determine(Disposition::Ban), &longer, false),
+        (&determine(Disposition::Ban), &term, true),
+    ] {
+        let mut files = flagged();
+        files.does(&of(OFFICE), settle);
+        let settled = files.status(1);
+        files.does(&registrar(), &record(screening));
+        let expected = if reopens { (Status::Open, 2, 2) } else { (settled, 1, 1) };
+        assert_eq!((files.status(1), files.entry(1).round, files.file(1).referrals.len()), expected, "{settle:?} {screening:?}");
+        assert_eq!(files.entry(1).determined.is_some(), !reopens && settled == Status::Determined);
+    }
+}
+
+/// What the earlier opening left over hinders nothing: the body is told again, and its new opinion counts.
+#[test]
+fn a_firm_opened_again_is_determined_anew() {
+    let mut files = flagged();
+    files.does(&of(OFFICE), &step(1, EntryAction::Release, None)); // its referral is still open
+    let mut term = screening("某地甲理财公司");
+    term.reasons.push(reason("财富", BusinessField::WealthManagement, "list/rule"));
+    files.does(&registrar(), &record(&term));
+    files.brings(1, ReferralState::Concluded);
+    assert_eq!(files.status(1), Status::Open, "an opinion on the earlier opening");
+    files.brings(2, ReferralState::Concluded);
+    assert_eq!(files.status(1), Status::Determined);
+}
+
+#[test]
+fn a_body_at_work_is_not_told_again_until_there_is_news_for_it() {
+    let mut files = flagged();
+    let mut term = screening("某地甲理财公司");
+    term.reasons.push(reason("支付", BusinessField::Payment, "list/pay"));
+    term.inform.push(inform(BANK, &[BusinessField::Payment]));
+    files.does(&registrar(), &record(&term));
+    assert_eq!(files.file(1).referrals.iter().map(|referral| referral.body.to_string()).collect::<Vec<_>>(), [OFFICE, BANK]);
+    files.does(&registrar(), &record(&term));
+    assert_eq!(files.file(1).referrals.len(), 2);
+}
+
+#[test]
+fn what_grew_graver_is_told() {
+    let mut files = Files::default();
+    let name = "某地甲理财公司";
+    files.does(&registrar(), &record(&Screening { screened: screened(Decision::Attention, name), ..screening(name) }));
+    assert_eq!(files.file(1).referrals.len(), 0);
+    files.does(&registrar(), &record(&screening(name)));
+    assert_eq!((files.entry(1).level, files.file(1).referrals.len(), files.entry(1).round), (Decision::Restricted, 1, 1));
+}
+
+#[test]
+fn screening_the_register_again_changes_nothing_where_nothing_changed() {
+    let again = Screening { source: Source::Rescreening, event: Asked::Existing, ..screening("某地甲理财公司") };
+    let mut files = flagged();
+    let before = files.file(1).clone();
+    assert_eq!(files.does(&registrar(), &record(&again)), []);
+    assert_eq!(files.file(1), &before);
+    let mut later = again.clone();
+    later.screened.day = day::parse("2026-12-01").expect("a day");
+    assert_eq!(files.does(&registrar(), &record(&later)), []);
+    for other in [
+        Screening { source: Source::NameApproval, ..again.clone() },
+        Screening { screened: mingcha::watch::file::Screened { lists_hash: "2".to_owned(), ..again.screened.clone() }, ..again.clone() },
+        Screening { screened: screened(Decision::Restricted, "another text"), ..again.clone() },
+        Screening { screened: screened(Decision::Pass, "某地甲理财公司"), ..again.clone() },
+        Screening { operates: vec![super::people::region("320200")], ..again.clone() },
+        Screening { firm: firm("某地甲理财公司", Some("91320100A"), "320100"), ..again.clone() },
+    ] {
+        assert_ne!(flagged().does(&registrar(), &record(&other)), [], "{other:?}");
+    }
+    let passed = Screening {
+        screened: screened(Decision::Pass, "乙"),
+        reasons: vec![],
+        ..Screening { source: Source::Rescreening, ..screening("乙") }
+    };
+    assert_ne!(files.does(&registrar(), &record(&passed)), [], "it was never screened before");
+    assert_eq!(files.does(&registrar(), &record(&passed)), []);
+}
+
+#[test]
+fn a_complaint_opens_an_entry_and_opens_it_again() {
+    let mut files = Files::default();
+    let complaint = |informant: &str| told(firm("甲", None, "320100"), Source::Complaint, informant, &[OFFICE]);
+    files.does(&of(OFFICE), &complaint("张三"));
+    assert_eq!((files.status(1), files.entry(1).level, files.file(1).referrals.len()), (Status::Open, Decision::Attention, 1));
+    assert_eq!(files.entry(1).evidence[0].informant, "张三");
+    for settle in [step(1, EntryAction::Release, None), step(1, EntryAction::Determine, Some(opinion(Disposition::Compliant)))] {
+        let round = files.entry(1).round;
+        files.does(&of(OFFICE), &settle);
+        files.does(&of(OFFICE), &complaint(""));
+        assert_eq!((files.status(1), files.entry(1).round), (Status::Open, round + 1));
+    }
+    let roster = told(firm("乙", None, "320100"), Source::Roster, "李四", &[]);
+    assert_eq!(
+        files.tries(&registrar(), &roster),
+        Err(Refused::RoleMissing(mingcha::auth::Role::Finance)),
+        "who informed is for finance only"
+    );
+}
+
+#[test]
+fn a_change_needs_the_etag_of_now() {
+    let mut files = flagged();
+    let note = |etag| Command::Update(Box::new(Update { etag, note: Some("注".to_owned()), ..update(1) }));
+    files.does(&registrar(), &note(Some(1)));
+    assert_eq!(files.tries(&registrar(), &note(Some(1))), Err(Refused::Changed { found: 2 }));
+    files.does(&registrar(), &note(Some(2)));
+    files.does(&registrar(), &note(None));
+    assert_eq!(files.entry(1).notes.len(), 3);
+    assert_eq!(files.does(&registrar(), &Command::Update(Box::new(update(1)))), [], "nothing to change");
+    assert_eq!(files.tries(&stranger(), &note(None)), Err(Refused::Outside(super::people::region("320100"))));
+}
+
+#[test]
+fn a_hit_is_overruled_where_there_is_one() {
+    let overrule = |term: &str| {
+        let (term, reason) = (term.to_owned(), "是地名".to_owned());
+        Command::Overrule { firm: FirmId(1), term, field: mingcha::vocabulary::Field::Name, reason }
+    };
+    let mut files = flagged();
+    files.does(&registrar(), &overrule("理财"));
+    assert_eq!((files.file(1).overruled[0].by.as_str(), files.file(1).overruled[0].reason.as_str()), ("nanjing", "是地名"));
+    assert_eq!(files.tries(&registrar(), &overrule("支付")), Err(Refused::NoSuchHit("支付".to_owned())));
+}
+
+#[test]
+fn a_licence_is_revoked_where_that_was_determined() {
+    let revoke = Command::Revoke { firm: FirmId(1), day: day::parse("2026-11-24").expect("a day"), reason: "文号".to_owned() };
+    let mut files = flagged();
+    assert_eq!(files.tries(&registrar(), &revoke), Err(Refused::NotToBeRevoked));
+    files.does(&of(OFFICE), &step(1, EntryAction::Determine, Some(opinion(Disposition::Ban))));
+    assert_eq!(files.tries(&registrar(), &revoke), Err(Refused::NotToBeRevoked));
+    files.does(&of(OFFICE), &step(1, EntryAction::Determine, Some(opinion(Disposition::Revoke))));
+    files.does(&registrar(), &revoke);
+    assert_eq!(files.entry(1).revoked, day::parse("2026-11-24").ok());
+}
+
+#[test]
+fn a_year_without_a_calendar_is_an_error() {
+    let mut files = flagged();
+    let far = Deadlines { receive: 0, accept: u16::MAX, conclude: 0 };
+    let version = super::version();
+    let context = Context {
+        identity: &of(OFFICE),
+        today: day::parse("2026-11-24").expect("a day"),
+        deadlines: far,
+        calendar: version.engine().lists().calendar(),
+        next_firm: FirmId(2),
+        next_referral: ReferralId(2),
+    };
+    let seen = Seen { file: Some(files.file(1)), coded: None };
+    assert!(matches!(decide(&refer(1, ReferralAction::Receive), seen, &context), Err(Refused::NoCalendar(_))));
+    files.brings(1, ReferralState::Received);
+}
