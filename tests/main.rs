@@ -27,4 +27,5 @@ mod support;
 mod tables;
 mod telemetry;
 mod transcoding;
+mod watch_docs;
 mod wordlist_service;
