@@ -3,8 +3,15 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const PROTOS: [&str; 4] =
-    ["mingcha/v1/screening.proto", "mingcha/v1/wordlist.proto", "google/rpc/error_details.proto", "google/rpc/status.proto"];
+const PROTOS: [&str; 7] = [
+    "mingcha/v1/screening.proto",
+    "mingcha/v1/wordlist.proto",
+    "mingcha/v1/watch.proto",
+    "mingcha/v1/referral.proto",
+    "mingcha/v1/journal.proto",
+    "google/rpc/error_details.proto",
+    "google/rpc/status.proto",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
@@ -15,7 +22,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let encoded = compiler.encode_file_descriptor_set(); // keeps the options that say which HTTP call a method is
     let descriptors = compiler.file_descriptor_set();
     fs::write(out.join("descriptors.binpb"), &encoded)?;
-    tonic_prost_build::configure().codec_path("crate::grpc::StrictCodec").compile_fds(descriptors)?;
-    pbjson_build::Builder::new().register_descriptors(&encoded)?.build(&[".mingcha"])?;
+    let mut config = tonic_prost_build::Config::new();
+    config.enable_type_names(); // by which the codec knows what it decodes
+    tonic_prost_build::configure().codec_path("crate::grpc::StrictCodec").compile_fds_with_config(descriptors, config)?;
+    pbjson_build::Builder::new()
+        .register_descriptors(&encoded)?
+        .exclude([".mingcha.v1.UpdateEntryRequest"]) // its field mask has no JSON there; over HTTP the descriptors do
+        .build(&[".mingcha"])?;
     Ok(())
 }

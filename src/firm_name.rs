@@ -6,10 +6,10 @@
 //! division   trade industry form                                  parts of the head firm | branch
 //! ```
 
+mod edges;
 mod words;
 
-use jieba_rs::Jieba;
-
+pub use edges::Edges;
 pub use words::NameWords;
 
 use crate::{
@@ -47,28 +47,26 @@ const WORDS: &str = "language/name-parts.tsv";
 #[derive(Debug)]
 pub struct Names {
     words: NameWords,
-    jieba: Jieba,
+    edges: Edges,
 }
 
 impl Names {
     /// Reads both from the wordlists.
     pub(crate) fn load(files: &Files) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
-        let words = NameWords::parse(files.text(WORDS, &mut problems)).map_err(|more| problems.extend(more)).ok();
+        let words = NameWords::parse(files.text(WORDS, &mut problems)).map_err(|more| problems.extend(more)).unwrap_or_default();
         let dictionary = files.text(DICTIONARY, &mut problems);
-        let jieba = Jieba::with_dict(&mut dictionary.as_bytes())
-            .map_err(|error| problems.push(Problem::new(DICTIONARY, 0, error.to_string())))
-            .ok();
-        match (words, jieba) {
-            (Some(words), Some(jieba)) if problems.is_empty() => Ok(Self { words, jieba }),
-            _ => Err(problems),
+        match Edges::load(DICTIONARY, dictionary, &words.industry_beginnings()) {
+            Ok(edges) if problems.is_empty() => Ok(Self { words, edges }),
+            Ok(_) => Err(problems),
+            Err(problem) => Err(problems.into_iter().chain([problem]).collect()),
         }
     }
 
     /// See [`take_apart`].
     #[must_use]
     pub fn take_apart(&self, name: &str, divisions: &Divisions) -> Option<NameParts> {
-        take_apart(name, divisions, &self.words, &self.jieba)
+        take_apart(name, divisions, &self.words, &self.edges)
     }
 }
 
@@ -81,14 +79,14 @@ const LONGEST: usize = 600;
 /// The trade name is what the division, the industry words and the form leave over. It has two characters
 /// where the name allows (article 8); a name of nothing but industry words (南京建材有限公司) has none.
 #[must_use]
-pub fn take_apart(name: &str, divisions: &Divisions, words: &NameWords, jieba: &Jieba) -> Option<NameParts> {
+pub fn take_apart(name: &str, divisions: &Divisions, words: &NameWords, edges: &Edges) -> Option<NameParts> {
     let start = name.len() - name.trim_start().len();
     let end = name.trim_end_matches(|c: char| c.is_whitespace() || matches!(c, '.' | '。' | '．')).len();
     let text = name.get(start..end).filter(|text| text.len() <= LONGEST)?;
     let head = words.head(text);
     let whole = head.unwrap_or(text.len());
     let form = words.form(&text[..whole])?;
-    let reader = Reader { text, divisions, words, jieba };
+    let reader = Reader { text, divisions, words, edges };
     let mut parts = reader.body(form);
     parts.organisation_form = Some((form, whole));
     parts.branch = head.map(|head| (head, text.len()));
@@ -114,7 +112,7 @@ struct Reader<'a> {
     text: &'a str,
     divisions: &'a Divisions,
     words: &'a NameWords,
-    jieba: &'a Jieba,
+    edges: &'a Edges,
 }
 
 impl Reader<'_> {
@@ -213,9 +211,9 @@ impl Reader<'_> {
         if first == 0 || first >= two && runs.len() < 2 {
             return first;
         }
-        let edges: Vec<usize> = self.jieba.cut(text, false).iter().map(|token| token.byte_start).collect();
         let long = || runs.iter().copied().filter(|&at| at >= two);
-        long().find(|at| edges.contains(at)).or_else(|| long().next()).unwrap_or(first)
+        let only = long().next().filter(|_| long().nth(1).is_none());
+        only.or_else(|| self.edges.first(text, long())).or_else(|| long().next()).unwrap_or(first)
     }
 }
 
@@ -238,7 +236,7 @@ mod tests {
     /// Enough of a dictionary to see where a word ends.
     const DICTIONARY: &str = "科技 900\n信息 900\n技术 900\n贸易 900\n投资 900\n管理 900\n鼎信 900\n息 5\n金属 900\n餐饮 900\n";
 
-    struct Lists(Divisions, NameWords, Jieba);
+    struct Lists(Divisions, NameWords, Edges);
 
     fn lists() -> Lists {
         let (Ok(divisions), Ok(words)) =
@@ -246,8 +244,8 @@ mod tests {
         else {
             panic!("the lists of the repository have problems");
         };
-        let Ok(jieba) = Jieba::with_dict(&mut DICTIONARY.as_bytes()) else { panic!("the dictionary is malformed") };
-        Lists(divisions, words, jieba)
+        let Ok(edges) = Edges::load("", DICTIONARY, &words.industry_beginnings()) else { panic!("the dictionary is malformed") };
+        Lists(divisions, words, edges)
     }
 
     impl Lists {

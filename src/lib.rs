@@ -52,5 +52,6 @@ pub mod journal;
 pub mod library;
 pub mod office;
 pub mod server;
+pub mod sheet;
 pub mod storage;
 pub mod telemetry;

@@ -29,6 +29,18 @@ pub enum Told {
     FinanceOffice,
 }
 
+impl Told {
+    /// The same for people.
+    #[must_use]
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::Named => "named by the rule",
+            Self::Leads => "leads (牵头) for the field of business",
+            Self::FinanceOffice => "finance office (金融管理部门) of the firm's city",
+        }
+    }
+}
+
 /// A body to tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Informed {
@@ -90,13 +102,16 @@ fn tell(rule: &Rule, field: BusinessField, region: Region, lists: &Wordlists, to
             Informee::FinancialAuthorities => {
                 let leads = lists.tables().lead(region, field).map_or(&[][..], |lead| &lead.lead);
                 told.extend(leads.iter().map(|id| (*id, Told::Leads, field)));
-                if region != Region::NATION {
-                    let office = BodyId { region: city(region, lists), function: Function::FinanceOffice };
-                    told.push((office, Told::FinanceOffice, field));
-                }
+                told.extend(finance_office(region, lists).map(|office| (office, Told::FinanceOffice, field)));
             }
         }
     }
+}
+
+/// The finance office (金融管理部门) of a firm's city. None where only the nation is known.
+#[must_use]
+pub fn finance_office(region: Region, lists: &Wordlists) -> Option<BodyId> {
+    (region != Region::NATION).then(|| BodyId { region: city(region, lists), function: Function::FinanceOffice })
 }
 
 /// The firm's city. A county right under its province (省直辖县级行政区划) is its own city: the code between only
@@ -115,15 +130,15 @@ fn is_sender(body: BodyId, region: Region) -> bool {
     body.function == Function::MarketRegulator && body.region.covers(region)
 }
 
-/// A body's name on the day of the circumstances: its own, or its place's name before what such bodies are called.
+/// A body's name on a day: its own, or its place's name before what such bodies are called.
 #[must_use]
-pub fn body_name(body: &BodyId, circumstances: &Circumstances, lists: &Wordlists) -> (String, Wording) {
+pub fn body_name(body: &BodyId, day: Date, lists: &Wordlists) -> (String, Wording) {
     let tables = lists.tables();
-    if let Some(own) = tables.body_name(body, circumstances.day) {
+    if let Some(own) = tables.body_name(body, day) {
         return (own.name.clone(), own.wording);
     }
     let place = lists.divisions().name(body.region).map_or_else(|| body.region.to_string(), str::to_owned);
-    match tables.function_name(body.function, circumstances.day) {
+    match tables.function_name(body.function, day) {
         Some(generic) => (format!("{place}{}", generic.name), Wording::Recalled),
         None => (format!("{place}{}", body.function.chinese()), Wording::Recalled),
     }

@@ -1,6 +1,8 @@
 //! The service as a bureau runs it: a real process, its configuration, its signals, a balancer before it.
 
+mod batches;
 mod behind_nginx;
+mod bounded;
 mod confined;
 
 use std::{

@@ -39,6 +39,13 @@ const ALL: Access = Access::Roles(Role::ALL);
 const SCREEN: Access = Access::Roles(&[Role::Registrar, Role::Auditor]);
 const STEWARD: Access = Access::Roles(&[Role::Steward]);
 
+const READ: Access = Access::Roles(&[Role::Registrar, Role::Finance, Role::Auditor]);
+const REGISTRAR: Access = Access::Roles(&[Role::Registrar]);
+const CHANGE: Access = Access::Roles(&[Role::Registrar, Role::Finance]);
+const FINANCE: Access = Access::Roles(&[Role::Finance]);
+const HAND_OVER: Access = Access::Roles(&[Role::Finance, Role::Auditor]);
+const AUDITOR: Access = Access::Roles(&[Role::Auditor]);
+
 const fn call(path: &'static str, access: Access) -> Method {
     Method { path, access, streams: false }
 }
@@ -57,6 +64,29 @@ pub const METHODS: &[Method] = &[
     call("/mingcha.v1.WordlistService/Validate", STEWARD),
     call("/mingcha.v1.WordlistService/Preview", STEWARD),
     call("/mingcha.v1.WordlistService/Reload", STEWARD),
+    call("/mingcha.v1.WatchListService/RecordScreening", REGISTRAR),
+    call("/mingcha.v1.WatchListService/Open", CHANGE),
+    call("/mingcha.v1.WatchListService/Link", CHANGE),
+    call("/mingcha.v1.WatchListService/AddEvidence", CHANGE),
+    call("/mingcha.v1.WatchListService/Overrule", REGISTRAR),
+    call("/mingcha.v1.WatchListService/UpdateEntry", CHANGE),
+    call("/mingcha.v1.WatchListService/Revoke", REGISTRAR),
+    call("/mingcha.v1.WatchListService/Get", READ),
+    call("/mingcha.v1.WatchListService/List", READ),
+    call("/mingcha.v1.WatchListService/Count", READ),
+    stream("/mingcha.v1.WatchListService/Watch", READ),
+    call("/mingcha.v1.WatchListService/GetFile", READ),
+    call("/mingcha.v1.ReferralService/List", HAND_OVER),
+    call("/mingcha.v1.ReferralService/Receive", FINANCE),
+    call("/mingcha.v1.ReferralService/Accept", FINANCE),
+    call("/mingcha.v1.ReferralService/Conclude", FINANCE),
+    call("/mingcha.v1.ReferralService/Return", FINANCE),
+    call("/mingcha.v1.ReferralService/Redirect", CHANGE),
+    call("/mingcha.v1.ReferralService/Escalate", FINANCE),
+    stream("/mingcha.v1.ReferralService/Stream", HAND_OVER),
+    call("/mingcha.v1.ReferralService/Reconcile", HAND_OVER),
+    call("/mingcha.v1.JournalService/GetHead", AUDITOR),
+    stream("/mingcha.v1.JournalService/Backup", AUDITOR),
     call("/grpc.health.v1.Health/Check", Access::Open),
     stream("/grpc.health.v1.Health/Watch", Access::Open),
     stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", ALL),

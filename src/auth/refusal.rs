@@ -72,6 +72,8 @@ refusals! {
     RoleMissing = "ROLE_MISSING", Unpermitted, "none of the caller's roles admits to this method";
     /// The place is outside of the identity's regions.
     RegionOutside = "REGION_OUTSIDE", Unpermitted, "the place is outside of the caller's regions";
+    /// The body is not the one that the identity acts for.
+    BodyOther = "BODY_OTHER", Unpermitted, "the caller does not act for this body";
     /// The service has no such method.
     NoSuchMethod = "NO_SUCH_METHOD", Absent, "there is no such method";
 }

@@ -1,12 +1,16 @@
 //! `mingcha journal`.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::Context;
 use clap::Subcommand;
 
 use super::{bad_use, print};
-use crate::journal::{Head, disk::Folder, verify::verify};
+use crate::journal::{Head, anchor, disk::Folder, verify::verify};
 
 /// Exit status for a journal that is not as it was.
 const NOT_AS_IT_WAS: u8 = 1;
@@ -20,12 +24,21 @@ pub(super) enum Command {
         /// A head that a caller was given: it must still be there.
         #[arg(long = "head", value_name = "SEQUENCE:HASH")]
         heads: Vec<Head>,
+        /// A file of anchored heads: each must still be there, and signed with --key.
+        #[arg(long, value_name = "FILE", requires = "key")]
+        anchors: Option<PathBuf>,
+        /// The public key that anchors are signed with: `anchor.pub`.
+        #[arg(long, value_name = "FILE", requires = "anchors")]
+        key: Option<PathBuf>,
     },
 }
 
 impl Command {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let Self::Verify { folder, heads } = self;
+        let Self::Verify { folder, mut heads, anchors, key } = self;
+        if let (Some(anchors), Some(key)) = (&anchors, &key) {
+            heads.extend(anchored(anchors, key)?);
+        }
         if !folder.is_dir() {
             return Ok(bad_use(&format!("{} is no folder", folder.display())));
         }
@@ -45,4 +58,14 @@ impl Command {
         ))?;
         Ok(if report.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(NOT_AS_IT_WAS) })
     }
+}
+
+/// The heads of a file of anchors. Whoever anchors may have been stopped while it wrote: the last line may be unfinished.
+fn anchored(anchors: &Path, key: &Path) -> anyhow::Result<Vec<Head>> {
+    let read = |path: &Path| fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
+    let (text, key) = (read(anchors)?, read(key)?);
+    let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n')).enumerate();
+    lines
+        .map(|(index, line)| anchor::read(line, &key).map_err(|what| anyhow::anyhow!("{}, line {}: {what}", anchors.display(), index + 1)))
+        .collect()
 }

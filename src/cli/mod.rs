@@ -1,12 +1,16 @@
 //! The command line (命令行).
 
+mod backup;
+mod client;
 mod config;
 mod journal;
 mod jsonl;
 mod lists;
 mod paint;
+mod referral;
 mod screen;
 mod serve;
+mod watch;
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
@@ -35,6 +39,14 @@ enum Command {
     /// Check or show the configuration of the service.
     #[command(subcommand)]
     Config(config::Command),
+    /// The watch list of a running service, or of a data folder.
+    Watch(Box<watch::Arguments>),
+    /// The referrals of a running service, or of a data folder.
+    Referral(Box<referral::Arguments>),
+    /// Back up a running service to a folder.
+    Backup(backup::Backup),
+    /// Make a data folder of a backup.
+    Restore(backup::Restore),
     /// Check a journal.
     #[command(subcommand)]
     Journal(journal::Command),
@@ -63,6 +75,10 @@ impl Cli {
             Command::Screen(arguments) => arguments.run(&lists),
             Command::Serve(flags) => serve::run(flags, &lists),
             Command::Config(command) => command.run(&lists),
+            Command::Watch(arguments) => arguments.run(&lists),
+            Command::Referral(arguments) => arguments.run(&lists),
+            Command::Backup(backup) => backup.run(&lists),
+            Command::Restore(restore) => restore.run(),
             Command::Journal(command) => command.run(),
             Command::Lists(command) => command.run(&lists),
         }

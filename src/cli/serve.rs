@@ -22,7 +22,9 @@ use super::{CUT_OFF, Lists, bad_use, config};
 use crate::{
     config::{Config, flags::Flags},
     grpc::{self, Desk},
+    journal::anchor::AnchorError,
     library::{self, Library, ReloadError, Reloaded, Source},
+    office::{self, Anchors, Office},
     screen::ENGINE_VERSION,
     server::{
         Listening,
@@ -96,6 +98,12 @@ struct Service {
     metrics: Arc<Metrics>,
     health: HealthReporter,
     ready: watch::Sender<Readiness>,
+    office: Mutex<Option<office::Opened>>,
+    anchoring: Mutex<Option<JoinHandle<()>>>,
+    /// Ends the streams that would go on.
+    streams: CancellationToken,
+    /// Said when nothing is recorded any more.
+    quiet: CancellationToken,
     stop: CancellationToken,
     listening: Mutex<Option<JoinHandle<bool>>>,
 }
@@ -123,7 +131,14 @@ impl Service {
         }
         watch_files(&config, &library, certificates.as_ref(), metrics, &stop);
 
-        let desk = Desk::new(Arc::clone(&library), Arc::clone(metrics));
+        let opened = open_office(&config).await?;
+        let office = opened.as_ref().map(|opened| opened.office.clone());
+        let (streams, quiet) = (CancellationToken::new(), CancellationToken::new());
+        let anchoring = match &office {
+            Some(office) => Some(keep_office(&config, office, metrics, &quiet).map_err(|error| bad(&error))?),
+            None => None,
+        };
+        let desk = Desk::new(Arc::clone(&library), Arc::clone(metrics)).with(office, streams.clone());
         let (routes, health) = grpc::routes(&desk, &config.limits).await?;
         let anyone = config.auth.is_none();
         let grpc = layered(routes.into_axum_router(), &config.limits, Arc::new(Callers::new(config.auth)), metrics);
@@ -136,7 +151,24 @@ impl Service {
         };
         let listening = Mutex::new(Some(tokio::spawn(listen(listener, listening, stop.clone()))));
         let metrics = Arc::clone(metrics);
-        Ok(Self { address, anyone, notice: config.notice, library, certificates, metrics, health, ready, stop, listening })
+        let (office, anchoring) = (Mutex::new(opened), Mutex::new(anchoring));
+        let notice = config.notice;
+        Ok(Self {
+            address,
+            anyone,
+            notice,
+            library,
+            certificates,
+            metrics,
+            health,
+            ready,
+            office,
+            anchoring,
+            streams,
+            quiet,
+            stop,
+            listening,
+        })
     }
 
     /// Says that it serves: to whoever started it, to the log, to systemd.
@@ -170,12 +202,40 @@ impl Service {
         grpc::say(&self.health, ServingStatus::NotServing).await;
         sleep(self.notice).await;
         self.stop.cancel();
-        let listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match listening {
-            Some(listening) => listening.await.context("the listener failed"),
-            None => Ok(true), // stopped before
+        self.streams.cancel();
+        let in_order = match taken(&self.listening) {
+            Some(listening) => listening.await.context("the listener failed")?,
+            None => true, // stopped before
+        };
+        self.quiet.cancel();
+        if let Some(anchoring) = taken(&self.anchoring) {
+            anchoring.await.context("the anchoring failed")?;
         }
+        if let Some(office) = taken(&self.office) {
+            tokio::task::spawn_blocking(|| office.close()).await.context("the office could not be closed")?;
+        }
+        Ok(in_order)
     }
+}
+
+fn taken<T>(from: &Mutex<Option<T>>) -> Option<T> {
+    from.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+/// The office over the data folder, where one is configured.
+async fn open_office(config: &Config) -> Result<Option<office::Opened>, NotStarted> {
+    let Some(data) = config.data.clone() else { return Ok(None) };
+    let settings = office::Settings { data, deadlines: config.deadlines };
+    let opened = tokio::task::spawn_blocking(move || Office::open(&settings)).await.context("the data folder could not be opened")?;
+    Ok(Some(opened.map_err(anyhow::Error::from)?))
+}
+
+/// Anchors what the office records, and counts it, until `stop`.
+fn keep_office(config: &Config, office: &Office, metrics: &Arc<Metrics>, stop: &CancellationToken) -> Result<JoinHandle<()>, AnchorError> {
+    let file = config.anchor.file.clone().unwrap_or_else(|| office.data().join("anchors"));
+    let anchors = Anchors::open(&file, config.anchor.key.as_deref().unwrap_or_else(|| office.data()))?;
+    tokio::spawn(Arc::clone(metrics).look_at(office.clone(), stop.clone()));
+    Ok(tokio::spawn(anchors.follow(office.heads(), config.anchor.every, stop.clone())))
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

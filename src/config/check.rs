@@ -42,6 +42,13 @@ pub(super) fn together(config: &Config, given: &Given) -> Vec<Problem> {
         "beyond loopback needs admin.plain_text = true",
     );
     identities(config, &mut say);
+    let no_data = config.data.is_none();
+    say(
+        no_data && (config.anchor.file.is_some() || config.anchor.key.is_some()),
+        "journal.anchor",
+        "needs data: without it there is no journal",
+    );
+    say(config.anchor.every.is_zero(), "journal.anchor_every", "must be more than nothing");
     limits(config, &mut say);
     for origin in &config.http.cors_origins {
         say(!is_origin(origin), "http.cors_origins", &format!("'{origin}' is no origin such as https://host or https://host:8443"));
@@ -73,6 +80,7 @@ fn limits(config: &Config, say: &mut impl FnMut(bool, &str, &str)) {
         ("limits.answer_bytes", limits.answer_bytes),
         ("limits.streams", limits.streams as usize),
         ("limits.connections", limits.connections),
+        ("limits.peer_connections", limits.peer_connections),
         ("limits.concurrency", limits.concurrency),
         ("limits.subscriptions", limits.subscriptions),
     ];
@@ -83,6 +91,7 @@ fn limits(config: &Config, say: &mut impl FnMut(bool, &str, &str)) {
     let times = [
         ("limits.deadline", limits.deadline),
         ("limits.silence", limits.silence),
+        ("limits.idle", limits.idle),
         ("limits.keepalive", limits.keepalive),
         ("limits.keepalive_timeout", limits.keepalive_timeout),
     ];

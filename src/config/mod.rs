@@ -11,7 +11,7 @@ pub mod load;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use crate::auth::Identity;
+use crate::{auth::Identity, watch::deadline::Deadlines};
 
 /// All of it, checked.
 #[derive(Debug, Clone)]
@@ -24,8 +24,12 @@ pub struct Config {
     pub wordlists: Option<PathBuf>,
     /// How often the wordlists folder is looked at. Zero: only on demand.
     pub wordlists_watch: Duration,
-    /// The data folder: the wordlists ever served. None is kept where there is none.
+    /// The data folder: the wordlists ever served, the journal, the index. There is no watch list where there is none.
     pub data: Option<PathBuf>,
+    /// How long a body has for each step of a referral.
+    pub deadlines: Deadlines,
+    /// Heads of the journal that are signed and kept elsewhere.
+    pub anchor: Anchor,
     /// How long calls in flight have to finish after SIGTERM.
     pub grace: Duration,
     /// How long the service goes on taking calls after SIGTERM while its health says `NOT_SERVING`, for balancers to hear of it.
@@ -61,6 +65,17 @@ pub struct Tls {
     pub watch: Duration,
 }
 
+/// Where signed heads of the journal are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Anchor {
+    /// The file that they are added to. `None`: `anchors` in the data folder.
+    pub file: Option<PathBuf>,
+    /// The folder of the signing key. `None`: the data folder.
+    pub key: Option<PathBuf>,
+    /// How often the head is written, where it has changed.
+    pub every: Duration,
+}
+
 /// Limits of the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -74,6 +89,8 @@ pub struct Limits {
     pub streams: u32,
     /// Most connections at a time.
     pub connections: usize,
+    /// Most connections of one address at a time.
+    pub peer_connections: usize,
     /// Most calls at a time; more are refused at once with `RESOURCE_EXHAUSTED`.
     pub concurrency: usize,
     /// Most streams that go on at a time, such as watching one's health.
@@ -84,6 +101,8 @@ pub struct Limits {
     pub longest_deadline: Duration,
     /// How long a connection may stay open without having made a request.
     pub silence: Duration,
+    /// How long a connection may stay open after its last request was answered.
+    pub idle: Duration,
     /// How often a quiet HTTP/2 connection is asked whether it still lives.
     pub keepalive: Duration,
     /// How long it has to answer.
@@ -138,6 +157,8 @@ impl Default for Config {
             wordlists: None,
             wordlists_watch: Duration::from_secs(2),
             data: None,
+            deadlines: Deadlines::default(),
+            anchor: Anchor { file: None, key: None, every: Duration::from_secs(10) },
             grace: Duration::from_secs(10),
             notice: Duration::ZERO,
             tls: None,
@@ -171,11 +192,13 @@ impl Default for Limits {
             header_bytes: 16 << 10,
             streams: 256,
             connections: 4096,
+            peer_connections: 1024,
             concurrency: 64,
             subscriptions: 256,
             deadline: Duration::from_secs(30),
             longest_deadline: Duration::from_secs(600),
             silence: Duration::from_secs(10),
+            idle: Duration::from_secs(600),
             keepalive: Duration::from_secs(30),
             keepalive_timeout: Duration::from_secs(10),
         }

@@ -97,6 +97,7 @@ impl NameWords {
     /// Where the name of the head firm ends when `text` goes on with a branch's: behind the first form of
     /// a company after which something follows that ends like a branch and not like another company.
     pub(super) fn head(&self, text: &str) -> Option<usize> {
+        ending(&self.branches, text)?; // most names do not end like a branch's
         self.head_by(&self.companies, text).or_else(|| self.head_by(&self.groups, text))
     }
 
@@ -128,6 +129,11 @@ impl NameWords {
             Some(at + word.len())
         });
         ends.min().unwrap_or(0)
+    }
+
+    /// The characters that industry words begin with.
+    pub(super) fn industry_beginnings(&self) -> FxHashSet<char> {
+        self.industries.iter().filter_map(|word| word.chars().next()).collect()
     }
 
     /// The places in `text` from which on it is nothing but industry words, first to last.
@@ -166,6 +172,9 @@ pub(super) fn fold(c: char) -> char {
 /// Where the longest word that ends `text` begins.
 fn ending(words: &FxHashMap<char, Vec<String>>, text: &str) -> Option<usize> {
     let words = words.get(&fold(text.chars().next_back()?))?;
+    if !text.contains(['（', '）']) {
+        return words.iter().find(|word| text.ends_with(word.as_str())).map(|word| text.len() - word.len());
+    }
     words.iter().find_map(|word| {
         let mut rest = text.chars();
         let whole = word.chars().rev().all(|c| rest.next_back().map(fold) == Some(c));

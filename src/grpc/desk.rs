@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
 use tracing::Span;
 
@@ -10,6 +11,7 @@ use crate::{
     auth::{Identity, Refusal},
     jurisdiction::Region,
     library::{Library, Version},
+    office::Office,
     server::workers::{Cancelled, Workers},
     telemetry::Metrics,
 };
@@ -23,6 +25,10 @@ pub struct Desk {
     pub workers: Workers,
     /// Who builds lists, one at a time: it may take long on a busy machine, and must not keep a worker from calls.
     pub builder: Workers,
+    /// The watch list. None where no data folder is configured.
+    pub office: Option<Office>,
+    /// Said when the service stops: streams end then.
+    pub stop: CancellationToken,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }
@@ -32,7 +38,13 @@ impl Desk {
     #[must_use]
     pub fn new(library: Arc<Library>, metrics: Arc<Metrics>) -> Self {
         let (workers, builder) = (Workers::new(&metrics.queue_depth), Workers::of(1, &metrics.queue_depth));
-        Self { library, workers, builder, metrics }
+        Self { library, workers, builder, office: None, stop: CancellationToken::new(), metrics }
+    }
+
+    /// The same with a watch list, until `stop`.
+    #[must_use]
+    pub fn with(self, office: Option<Office>, stop: CancellationToken) -> Self {
+        Self { office, stop, ..self }
     }
 
     /// The version of the lists that a request asks for, by its field `field`.

@@ -1,9 +1,16 @@
 //! The gRPC edge (接口): thin, without policy. `mingcha.v1`, `grpc.health.v1`, server reflection.
 
+mod batch;
 mod codec;
+mod counter;
 mod desk;
+pub(crate) mod fields;
+mod journal;
+mod page_token;
+mod referral;
 mod screening;
 pub(crate) mod status;
+mod watch;
 mod wordlist;
 
 use tonic::service::Routes;
@@ -11,14 +18,21 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 
 pub use codec::StrictCodec;
 pub use desk::Desk;
+pub use journal::Journals;
+pub use referral::Referrals;
 pub use screening::{MOST_IN_A_BATCH, Screening};
+pub use watch::WatchList;
 pub use wordlist::Wordlist;
 
 use crate::{
     config::Limits,
     wire::{
         DESCRIPTORS,
-        v1::{screening_service_server::ScreeningServiceServer, wordlist_service_server::WordlistServiceServer},
+        v1::{
+            journal_service_server::JournalServiceServer, referral_service_server::ReferralServiceServer,
+            screening_service_server::ScreeningServiceServer, watch_list_service_server::WatchListServiceServer,
+            wordlist_service_server::WordlistServiceServer,
+        },
     },
 };
 
@@ -27,12 +41,12 @@ use crate::{
 /// # Errors
 /// Where the descriptor set inside the binary cannot be read.
 pub async fn routes(desk: &Desk, limits: &Limits) -> Result<(Routes, HealthReporter), tonic_reflection::server::Error> {
-    let screening = ScreeningServiceServer::new(Screening::new(desk.clone()))
-        .max_decoding_message_size(limits.request_bytes)
-        .max_encoding_message_size(limits.answer_bytes);
-    let wordlist = WordlistServiceServer::new(Wordlist::new(desk.clone()))
-        .max_decoding_message_size(limits.request_bytes)
-        .max_encoding_message_size(limits.answer_bytes);
+    let (most_in, most_out) = (limits.request_bytes, limits.answer_bytes);
+    macro_rules! limited {
+        ($server:ident, $service:expr) => {
+            $server::new($service).max_decoding_message_size(most_in).max_encoding_message_size(most_out)
+        };
+    }
     let (health, health_service) = tonic_health::server::health_reporter();
     say(&health, ServingStatus::Serving).await;
     let reflection = || {
@@ -40,8 +54,11 @@ pub async fn routes(desk: &Desk, limits: &Limits) -> Result<(Routes, HealthRepor
             .register_encoded_file_descriptor_set(DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    let routes = Routes::new(screening)
-        .add_service(wordlist)
+    let routes = Routes::new(limited!(ScreeningServiceServer, Screening::new(desk.clone())))
+        .add_service(limited!(WordlistServiceServer, Wordlist::new(desk.clone())))
+        .add_service(limited!(WatchListServiceServer, WatchList::new(desk.clone())))
+        .add_service(limited!(ReferralServiceServer, Referrals::new(desk.clone())))
+        .add_service(limited!(JournalServiceServer, Journals::new(desk.clone())))
         .add_service(health_service)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?);
@@ -50,7 +67,15 @@ pub async fn routes(desk: &Desk, limits: &Limits) -> Result<(Routes, HealthRepor
 
 /// Says how the service is, as a whole and each part of it.
 pub async fn say(health: &HealthReporter, status: ServingStatus) {
-    for service in ["", "mingcha.v1.ScreeningService", "mingcha.v1.WordlistService"] {
+    const SERVICES: [&str; 6] = [
+        "",
+        "mingcha.v1.ScreeningService",
+        "mingcha.v1.WordlistService",
+        "mingcha.v1.WatchListService",
+        "mingcha.v1.ReferralService",
+        "mingcha.v1.JournalService",
+    ];
+    for service in SERVICES {
         health.set_service_status(service, status).await;
     }
 }

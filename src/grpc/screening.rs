@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
 use super::{
+    batch,
     desk::{Desk, caller, outside},
     status,
 };
@@ -24,11 +25,9 @@ use crate::{
 
 /// Most requests in one batch.
 pub const MOST_IN_A_BATCH: usize = 1000;
-/// Most violations that are reported of one batch.
-const MOST_VIOLATIONS: usize = 50;
 /// Longest texts, in bytes, that are screened on the thread that talks to the client: they take some microseconds,
 /// less than handing them to another thread would.
-const SHORT: usize = 8 << 10;
+pub(super) const SHORT: usize = 8 << 10;
 
 /// Answers screening calls.
 #[derive(Debug)]
@@ -62,7 +61,7 @@ impl ScreeningService for Screening {
         let BatchScreenRequest { requests, lists_hash } = request.into_inner();
         let version = self.desk.version(&lists_hash, "lists_hash").await?;
         let examiner = Examiner { version, identity, metrics: Arc::clone(&self.desk.metrics), today: today() };
-        self.desk.work(move |cancelled| examiner.batch(requests, &lists_hash, cancelled)).await?.map(Response::new)
+        batch::screen(&self.desk, Arc::new(examiner), requests, lists_hash).await.map(Response::new)
     }
 }
 
@@ -88,6 +87,16 @@ pub(super) fn understand_within(
     if identity.reaches(region) { Ok(understood) } else { Err(Refused::Outside(outside(identity, region, &path("region"), metrics))) }
 }
 
+impl Refused {
+    /// With what is wrong said otherwise.
+    pub(super) fn map(self, map: impl FnOnce(Vec<Violation>) -> Vec<Violation>) -> Self {
+        match self {
+            Self::Violations(violations) => Self::Violations(map(violations)),
+            outside @ Self::Outside(_) => outside,
+        }
+    }
+}
+
 impl From<Refused> for Status {
     fn from(refused: Refused) -> Self {
         match refused {
@@ -98,7 +107,7 @@ impl From<Refused> for Status {
 }
 
 /// Screens for one caller by one version of the lists.
-struct Examiner {
+pub(super) struct Examiner {
     version: Arc<Version>,
     identity: Arc<Identity>,
     metrics: Arc<Metrics>,
@@ -107,41 +116,11 @@ struct Examiner {
 
 impl Examiner {
     /// One firm; `path` says where a field of its request stands in the call.
-    fn one(&self, request: ScreenRequest, bases: &mut Bases, path: &dyn Fn(&str) -> String) -> Result<ScreenResponse, Refused> {
+    pub(super) fn one(&self, request: ScreenRequest, bases: &mut Bases, path: &dyn Fn(&str) -> String) -> Result<ScreenResponse, Refused> {
         let engine = self.version.engine();
         let understood = understand_within(request, engine, &self.identity, self.today, path, &self.metrics)?;
         let answer = self.version.screen(&understood.firm, &self.metrics);
         Ok(respond(&understood, &answer, engine, bases))
-    }
-
-    fn batch(&self, requests: Vec<ScreenRequest>, lists_hash: &str, cancelled: &Cancelled) -> Result<BatchScreenResponse, Status> {
-        too_many("requests", requests.len())?;
-        let mut bases = Bases::shared();
-        let mut responses = Vec::with_capacity(requests.len());
-        let mut violations = Vec::new();
-        for (index, request) in requests.into_iter().enumerate() {
-            if cancelled.is_cancelled() {
-                return Err(status::too_late());
-            }
-            let path = |field: &str| format!("requests[{index}].{field}");
-            if !request.lists_hash.is_empty() && request.lists_hash != lists_hash {
-                let message = "in a batch it is empty or that of the batch".to_owned();
-                violations.push(Violation { field: path("lists_hash"), message });
-                continue;
-            }
-            match self.one(request, &mut bases, &path) {
-                Ok(response) => responses.push(response),
-                Err(Refused::Outside(status)) => return Err(status),
-                Err(Refused::Violations(more)) => violations.extend(more.into_iter().map(|violation| violation.within(&path))),
-            }
-            if violations.len() > MOST_VIOLATIONS {
-                break;
-            }
-        }
-        if violations.is_empty() {
-            return Ok(BatchScreenResponse { responses, bases: bases.into_shared() });
-        }
-        Err(status::bad_request(violations))
     }
 }
 

@@ -7,10 +7,13 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, PreconditionViolation, StatusExt};
 
 use crate::{
-    auth::{Access, Identity, Refusal, Refused, method},
+    auth::{Access, Identity, Refusal, Refused, Role, method},
+    journal::JournalError,
     jurisdiction::Region,
     library::{ReloadError, versions::VersionError},
+    office::OfficeError,
     problem::{Problem, Problems},
+    watch::decide,
     wire::Violation,
 };
 
@@ -38,9 +41,9 @@ pub(crate) fn undecodable(error: &prost::DecodeError) -> Status {
     bad_request(vec![Violation { field: String::new(), message: error.to_string() }])
 }
 
-/// A message with more fields than any of ours has.
+/// A request with more fields than any in good faith has.
 pub(crate) fn too_many_fields(most: usize) -> Status {
-    bad_request(vec![Violation { field: String::new(), message: format!("more than {most} fields in a message") }])
+    bad_request(vec![Violation { field: String::new(), message: format!("more than {most} fields") }])
 }
 
 /// A request with fields that cannot be accepted.
@@ -134,6 +137,82 @@ pub(crate) fn overloaded() -> Status {
     let mut details = ErrorDetails::with_retry_info(Some(COME_AGAIN));
     details.set_error_info("OVERLOADED", DOMAIN, HashMap::new());
     Status::with_error_details(Code::ResourceExhausted, "too many calls at a time: come again", details)
+}
+
+/// A service without a data folder.
+pub(crate) fn no_office() -> Status {
+    Status::failed_precondition("this service keeps no watch list: no data folder is configured (data)")
+}
+
+/// A service that stops: the call should go to another, or come again.
+pub(crate) fn stopping() -> Status {
+    come_again("STOPPING", "the service is stopping: call again, from where you are")
+}
+
+fn come_again(reason: &str, message: impl Into<String>) -> Status {
+    let mut details = ErrorDetails::with_retry_info(Some(COME_AGAIN));
+    details.set_error_info(reason, DOMAIN, HashMap::new());
+    Status::with_error_details(Code::Unavailable, message, details)
+}
+
+/// A record that cannot be read as what it is: a mistake in the service, or another's journal.
+pub(crate) fn unreadable_record() -> Status {
+    Status::internal("a record cannot be read as what it is")
+}
+
+/// A change that the caller's roles do not admit to.
+pub(crate) fn role_missing(identity: &Identity, role: Role) -> Status {
+    let metadata = HashMap::from([("identity".to_owned(), identity.id.clone()), ("roles".to_owned(), role.id().to_owned())]);
+    refusal_status(Refusal::RoleMissing, "", metadata)
+}
+
+/// A caller that acts for another body, or for none.
+pub(crate) fn body_other(identity: &Identity, body: &str) -> Status {
+    let own = identity.body.map(|body| body.to_string()).unwrap_or_default();
+    let metadata =
+        HashMap::from([("identity".to_owned(), identity.id.clone()), ("body".to_owned(), body.to_owned()), ("own".to_owned(), own)]);
+    refusal_status(Refusal::BodyOther, "", metadata)
+}
+
+/// What the office did not do.
+pub(crate) fn office(error: &OfficeError) -> Status {
+    let message = error.to_string();
+    match error {
+        OfficeError::Refused(refused) => decided(refused, message),
+        OfficeError::RequestIdUsed(_) => with_reason(Code::AlreadyExists, "REQUEST_ID_USED", message),
+        OfficeError::Rebuilding => come_again("INDEX_REBUILDING", message),
+        OfficeError::Lagging => come_again("INDEX_LAGGING", message),
+        OfficeError::Stopping => stopping(),
+        OfficeError::Journal(error) if matches!(**error, JournalError::TooLong { .. }) => Status::invalid_argument(message),
+        OfficeError::Journal(_) => with_reason(Code::Unavailable, "JOURNAL_FAILED", message),
+        OfficeError::Store(_) => come_again("INDEX_DAMAGED", message),
+    }
+}
+
+/// Why a command changes nothing.
+fn decided(refused: &decide::Refused, message: String) -> Status {
+    use decide::Refused as Why;
+    let (code, reason) = match refused {
+        Why::NoFirm | Why::NoReferral => (Code::NotFound, "NOT_FOUND"),
+        Why::Changed { .. } => (Code::Aborted, "ETAG"),
+        Why::Outside(_) | Why::NotTheBody(_) | Why::RoleMissing(_) => (Code::PermissionDenied, "NOT_PERMITTED"),
+        Why::Joined(_) => (Code::FailedPrecondition, "FILE_JOINED"),
+        Why::NotWatched => (Code::FailedPrecondition, "NOT_WATCHED"),
+        Why::NoSuchHit(_) => (Code::FailedPrecondition, "NO_SUCH_HIT"),
+        Why::EntryStep { .. } | Why::ReferralStep { .. } => (Code::FailedPrecondition, "STATE"),
+        Why::WentOn(_) | Why::Told(_) => (Code::FailedPrecondition, "TOLD_BEFORE"),
+        Why::NoneAbove(_) => (Code::FailedPrecondition, "NONE_ABOVE"),
+        Why::NoDisagreement => (Code::FailedPrecondition, "NO_DISAGREEMENT"),
+        Why::NotToBeRevoked => (Code::FailedPrecondition, "NOT_TO_BE_REVOKED"),
+        Why::HasCode(_) => (Code::FailedPrecondition, "HAS_CODE"),
+        Why::NoCalendar(_) => (Code::FailedPrecondition, "NO_CALENDAR"),
+    };
+    with_reason(code, reason, message)
+}
+
+fn with_reason(code: Code, reason: &str, message: String) -> Status {
+    let short: String = message.chars().take(MESSAGE).collect();
+    Status::with_error_details(code, short, ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new()))
 }
 
 /// A call that took longer than it had.

@@ -14,7 +14,7 @@ use super::{
     template::Captured,
 };
 use crate::{
-    grpc::status::bad_request,
+    grpc::{fields::MOST_FIELDS, status::bad_request},
     wire::{Violation, json},
 };
 
@@ -91,12 +91,30 @@ fn of_body(binding: &Binding, asked: &Asked, body: &[u8]) -> Result<Map<String, 
     if body.is_empty() {
         return Err(refuse("", "the body is empty; a request without fields is {}"));
     }
+    if values(body) > MOST_FIELDS {
+        return Err(refuse("", &format!("more than {MOST_FIELDS} values in the body")));
+    }
     let value: Value = serde_json::from_slice(body).map_err(|error| refuse("", &format!("the body is no JSON: {error}")))?;
     match (field, value) {
         (Some(field), value) => Ok(Map::from_iter([(field.json_name().to_owned(), value)])),
         (None, Value::Object(fields)) => Ok(fields),
         (None, _) => Err(refuse("", "the body is no JSON object")),
     }
+}
+
+/// How many values a JSON text has at most: one more than it has commas and opening brackets outside of strings. Counted
+/// before they are read: each takes two bytes there, and some hundred in memory.
+fn values(json: &[u8]) -> usize {
+    let (mut count, mut in_string, mut bytes) = (1, false, json.iter());
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => in_string = !in_string,
+            b'\\' if in_string => drop(bytes.next()), // whatever is escaped ends no string
+            b',' | b'[' | b'{' if !in_string => count += 1,
+            _ => {}
+        }
+    }
+    count
 }
 
 /// `application/json`, in UTF-8 where it names a charset.
@@ -198,5 +216,25 @@ fn plain(field: &FieldDescriptor, text: &str) -> Result<Value, String> {
         "true" | "false" if truth => Ok(Value::Bool(text == "true")),
         _ if truth => Err(format!("'{text}' is neither true nor false")),
         _ => Ok(Value::from(text)), // the mapping reads numbers from strings too
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::values;
+
+    #[test]
+    fn values_are_counted_outside_of_strings() {
+        let cases = [
+            ("1", 1),
+            ("[]", 2),
+            ("[1,2,3]", 4),
+            (r#"{"a":[{},{}],"b":"x,[{"}"#, 7),
+            (r#"{"a":"\",","b":"\\\","c":","}"#, 4),
+            (r#""\"#, 1),
+        ];
+        for (json, count) in cases {
+            assert_eq!(values(json.as_bytes()), count, "{json}");
+        }
     }
 }

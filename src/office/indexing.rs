@@ -2,7 +2,12 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread,
 };
 
 use rustc_hash::FxHashMap;
@@ -90,18 +95,29 @@ pub(super) struct Indexer {
     pub(super) indexed: watch::Sender<u64>,
     pub(super) acknowledged: watch::Receiver<Head>,
     pub(super) work: mpsc::Receiver<Work>,
+    /// Said when the service stops.
+    pub(super) stopping: Arc<AtomicBool>,
 }
 
 impl Indexer {
-    /// Works until the writer has stopped, then sees to it that the index is on the disk.
-    pub(super) fn run(self) {
-        while let Ok(work) = self.work.recv() {
+    /// Brings the index up to the journal, drops `ready`, and works until the writer has stopped; then sees to it
+    /// that the index is on the disk. After an unclean stop it is read through while it is used.
+    pub(super) fn run(self, journal: Head, unclean: bool, ready: mpsc::Sender<()>, doubts: mpsc::SyncSender<Work>) {
+        self.bring_up(journal);
+        drop(ready);
+        match self.shelf.load_full() {
+            Some(store) if unclean => read_through(store, doubts, Arc::clone(&self.stopping)),
+            _ => drop(doubts),
+        }
+        let mut going_on = true;
+        while going_on && let Ok(work) = self.work.recv() {
             match work {
                 Work::Take(batch) => {
-                    let batch = self.with_more(batch);
+                    let batch = self.with_more(batch, &mut going_on);
                     self.take(&batch);
                 }
                 Work::Doubt(store, error) => self.doubt(&store, &error),
+                Work::Stop => going_on = false,
             }
         }
         if let Some(store) = self.shelf.load_full()
@@ -112,11 +128,12 @@ impl Indexer {
     }
 
     /// A batch with those that wait behind it: the more there is at once, the less each costs.
-    fn with_more(&self, mut batch: Batch) -> Batch {
-        while batch.records.len() < TOGETHER {
+    fn with_more(&self, mut batch: Batch, going_on: &mut bool) -> Batch {
+        while *going_on && batch.records.len() < TOGETHER {
             match self.work.try_recv() {
                 Ok(Work::Take(more)) => batch.append(more),
                 Ok(Work::Doubt(store, error)) => self.doubt(&store, &error),
+                Ok(Work::Stop) => *going_on = false,
                 Err(_) => break,
             }
         }
@@ -134,26 +151,41 @@ impl Indexer {
                     further
                 });
             }
-            Err(error) => self.make_again(&error),
+            Err(error) => self.doubt(&store, &error),
         }
     }
 
-    /// Several may have found the same damage: what is in use by now is another.
+    /// Puts the index on the shelf as it lies there, brought up to the journal; made again where it cannot be used.
+    fn bring_up(&self, journal: Head) {
+        match usable(&self.shelves, &*self.disk, journal) {
+            Ok(Some(store)) => self.put(store, journal),
+            Ok(None) => self.make_again("it is of another journal"),
+            Err(CatchUpError::Store(error)) => self.make_again(&error.to_string()),
+            Err(error) => tracing::error!(%error, "the index cannot be brought up to the journal: the watch list is closed"),
+        }
+    }
+
+    fn put(&self, store: Store, head: Head) {
+        self.shelves.clear();
+        self.shelf.store(Some(store));
+        self.indexed.send_replace(head.sequence);
+    }
+
+    /// Makes the index again where it is this one that is damaged.
     fn doubt(&self, store: &Store, error: &StoreError) {
-        if self.shelf.load_full().is_some_and(|current| Arc::ptr_eq(&current, store)) {
-            self.make_again(error);
+        if self.shelf.load_full().is_some_and(|used| Arc::ptr_eq(&used, store)) {
+            self.make_again(&error.to_string());
         }
     }
 
     /// Makes the index again; until then there is none, and nothing is recorded.
-    fn make_again(&self, error: &StoreError) {
-        tracing::error!(%error, "the index is damaged: it is made again from the journal");
+    fn make_again(&self, why: &str) {
+        tracing::warn!(why, "the index cannot be used: it is made again from the journal");
         self.shelf.store(None);
         let until = self.acknowledged.borrow().sequence; // what is behind is not certain; it is handed over when it is
         match rebuilt(&self.shelves, &*self.disk, until) {
             Ok((store, head)) => {
-                self.indexed.send_replace(head.sequence);
-                self.shelf.store(Some(store));
+                self.put(store, head);
                 tracing::info!(sequence = head.sequence, "the index is made again");
             }
             Err(error) => {
@@ -163,13 +195,31 @@ impl Indexer {
     }
 }
 
+/// After an unclean stop the index is read through while it is used: damage that nobody asks for is found too.
+fn read_through(store: Store, doubts: mpsc::SyncSender<Work>, stopping: Arc<AtomicBool>) {
+    tracing::info!("the last stop was not clean: the index is read through");
+    thread::spawn(move || match store.read_through(&|| stopping.load(Ordering::Relaxed)) {
+        Ok(()) => tracing::info!("the index was read through"),
+        Err(error) => drop(doubts.send(Work::Doubt(store, error))), // fails only where the service goes down
+    });
+}
+
+/// The index as it lies there, brought up to the journal. None where it is of another journal.
+fn usable(shelves: &Shelves, disk: &dyn Disk, journal: Head) -> Result<Option<Store>, CatchUpError> {
+    let store: Box<dyn WatchStore> = Box::new(Sled::open(&shelves.current())?);
+    if !is_of(&*store, disk, journal)? {
+        return Ok(None);
+    }
+    catch_up(&*store, disk, journal.sequence)?;
+    Ok(Some(Arc::new(store)))
+}
+
 /// Makes the index again, in a folder of its own.
-pub(super) fn rebuilt(shelves: &Shelves, disk: &dyn Disk, until: u64) -> Result<(Store, Head), CatchUpError> {
+fn rebuilt(shelves: &Shelves, disk: &dyn Disk, until: u64) -> Result<(Store, Head), CatchUpError> {
     let folder = shelves.next();
     let made = made_in(&folder, disk, until);
-    match &made {
-        Ok(_) => shelves.clear(),
-        Err(_) => drop(std::fs::remove_dir_all(&folder)), // on a full disk, each start would leave one more behind
+    if made.is_err() {
+        let _ = std::fs::remove_dir_all(&folder); // on a full disk, each start would leave one more behind
     }
     made
 }
@@ -182,7 +232,7 @@ fn made_in(folder: &Path, disk: &dyn Disk, until: u64) -> Result<(Store, Head), 
 }
 
 /// Whether the index is of this journal: the last record that it has is there.
-pub(super) fn is_of(store: &dyn WatchStore, disk: &dyn Disk, journal: Head) -> Result<bool, CatchUpError> {
+fn is_of(store: &dyn WatchStore, disk: &dyn Disk, journal: Head) -> Result<bool, CatchUpError> {
     let head = store.head()?;
     if head.sequence == 0 || head.sequence > journal.sequence {
         return Ok(head.sequence == 0);
@@ -193,7 +243,7 @@ pub(super) fn is_of(store: &dyn WatchStore, disk: &dyn Disk, journal: Head) -> R
 }
 
 /// Takes in every record that the index does not have, up to that with the sequence `until`.
-pub(super) fn catch_up(store: &dyn WatchStore, disk: &dyn Disk, until: u64) -> Result<Head, CatchUpError> {
+fn catch_up(store: &dyn WatchStore, disk: &dyn Disk, until: u64) -> Result<Head, CatchUpError> {
     let mut folding =
         Folding { store, head: store.head()?, numbers: store.numbers()?, files: FxHashMap::default(), batch: Batch::default() };
     reader::walk(disk, folding.head.sequence + 1, |record, place| {

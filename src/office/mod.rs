@@ -6,22 +6,32 @@
 //! reader first waits until the index has what was acknowledged before it asked ([`Office::settled`]). Where the index
 //! is missing, damaged, of another version or of another journal, it is made again, and nobody needs to help.
 
+mod anchoring;
 mod history;
 mod indexing;
 mod opening;
 mod payload;
 mod recent;
+mod screening;
 mod writer;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{Arc, mpsc as std_mpsc},
+    time::Duration,
+};
 
 use arc_swap::ArcSwapOption;
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use anchoring::Anchors;
 pub use history::{Entry as HistoryEntry, History, Until};
 pub use opening::{OpenError, Opened, Settings, lock};
 pub use payload::Payload;
+pub use screening::screening;
+
+use writer::Work;
 
 use crate::{
     auth::Identity,
@@ -107,6 +117,14 @@ impl From<JournalError> for OfficeError {
     }
 }
 
+/// What the writer is given to do.
+enum Asked {
+    /// To carry a command out.
+    Do(Job),
+    /// To stop, when what was asked before is done.
+    Stop,
+}
+
 /// A submission with the way back.
 struct Job {
     submission: Submission,
@@ -121,15 +139,16 @@ pub type Store = Arc<Box<dyn WatchStore>>;
 /// See the module. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Office {
-    jobs: mpsc::Sender<Job>,
+    jobs: mpsc::Sender<Asked>,
     shelf: Shelf,
     disk: Arc<dyn Disk>,
+    data: Arc<Path>,
     /// The last record that was acknowledged.
     acknowledged: watch::Receiver<Head>,
     /// The last record that the index has.
     indexed: watch::Receiver<u64>,
     /// Where to say that the index is damaged.
-    doubts: std::sync::mpsc::SyncSender<writer::Work>,
+    doubts: std_mpsc::SyncSender<Work>,
 }
 
 impl Office {
@@ -140,7 +159,7 @@ impl Office {
     /// [`OfficeError`]: nothing was changed.
     pub async fn submit(&self, submission: Submission) -> Result<Acknowledged, OfficeError> {
         let (reply, answer) = oneshot::channel();
-        self.jobs.send(Job { submission, reply }).await.map_err(|_| OfficeError::Stopping)?;
+        self.jobs.send(Asked::Do(Job { submission, reply })).await.map_err(|_| OfficeError::Stopping)?;
         answer.await.map_err(|_| OfficeError::Stopping)?
     }
 
@@ -163,7 +182,7 @@ impl Office {
     /// Says that a store was found damaged while it answered: it is made again from the journal, whoever asks next hears
     /// [`OfficeError::Rebuilding`] until then.
     pub fn doubt(&self, store: Store, error: StoreError) {
-        let _ = self.doubts.try_send(writer::Work::Doubt(store, error)); // where there is no room, the next who finds it says so
+        let _ = self.doubts.try_send(Work::Doubt(store, error)); // where there is no room, the next who finds it says so
     }
 
     /// How far the journal goes: the last record that was acknowledged.
@@ -188,6 +207,12 @@ impl Office {
     #[must_use]
     pub fn is_rebuilding(&self) -> bool {
         self.shelf.load().is_none()
+    }
+
+    /// The data folder.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        &self.data
     }
 
     /// Where the journal lies.

@@ -11,16 +11,17 @@ use std::{
         mpsc as std_mpsc,
     },
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use arc_swap::ArcSwapOption;
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    Office, Store, WAITING,
-    indexing::{self, CatchUpError, Indexer, Shelves},
+    Asked, Office, WAITING,
+    indexing::{Indexer, Shelves},
     recent::Recent,
-    writer::{Work, Writer},
+    writer::Writer,
 };
 use crate::{
     journal::{
@@ -28,12 +29,14 @@ use crate::{
         disk::{Disk, Folder},
         recovery,
     },
-    storage::{WatchStore, sled::Sled},
     watch::deadline::Deadlines,
 };
 
 /// How many batches wait for the index before the writer waits too.
 const BATCHES: usize = 64;
+
+/// How long opening waits for the index.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What an office needs to know.
 #[derive(Debug, Clone)]
@@ -56,18 +59,6 @@ pub enum OpenError {
     /// The journal cannot be used.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// The index cannot be made from it.
-    #[error("the index cannot be made: {0}")]
-    Index(String),
-}
-
-impl From<CatchUpError> for OpenError {
-    fn from(error: CatchUpError) -> Self {
-        match error {
-            CatchUpError::Journal(error) => Self::Journal(error),
-            error => Self::Index(error.to_string()),
-        }
-    }
 }
 
 /// An office that works, and its threads.
@@ -82,12 +73,12 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// Waits until all that was given to it is on the disk. Every [`Office`] must have been dropped.
+    /// Closes it, and waits until all that was given to it is on the disk. May block.
     pub fn close(self) {
-        drop(self.office);
+        let _ = self.office.jobs.blocking_send(Asked::Stop); // fails only where the writer has died
         self.stopping.store(true, Ordering::Relaxed);
-        let joined: Vec<_> = self.threads.into_iter().map(JoinHandle::join).collect(); // all of them, whatever becomes of one
-        if joined.iter().all(Result::is_ok) {
+        let ended: Vec<_> = self.threads.into_iter().map(JoinHandle::join).collect();
+        if ended.iter().all(Result::is_ok) {
             let _ = std::fs::remove_file(&self.running); // else the index is read through at the next start
         }
     }
@@ -141,62 +132,39 @@ impl Office {
             );
         }
         let head = journal.head();
-        let shelves = Shelves::of(&settings.data);
-        let store = brought_up(&shelves, &*disk, head)?;
-        let numbers = store.numbers().map_err(|error| OpenError::Index(error.to_string()))?;
         let running = settings.data.join("running");
         let unclean = running.exists();
         owned(&running).map_err(|error| OpenError::Io(running.clone(), error))?;
 
-        let shelf = Arc::new(ArcSwapOption::new(Some(store)));
+        let shelf = Arc::new(ArcSwapOption::empty());
         let (acknowledged, heads) = watch::channel(head);
-        let (indexed, reached) = watch::channel(head.sequence);
+        let (indexed, reached) = watch::channel(0);
         let (jobs, taken) = mpsc::channel(WAITING);
         let (indexing, work) = std_mpsc::sync_channel(BATCHES);
-        let stopping = Arc::new(AtomicBool::new(false));
-        if unclean {
-            read_through(&shelf, indexing.clone(), Arc::clone(&stopping));
-        }
-        let recent = Recent::over(Arc::clone(&shelf));
-        let deadlines = settings.deadlines;
-        let doubts = indexing.clone();
-        let writer = Writer { journal, recent, numbers, deadlines, acknowledged, indexed: reached.clone(), indexing };
-        let indexer = Indexer { shelves, disk: Arc::clone(&disk), shelf: Arc::clone(&shelf), indexed, acknowledged: heads.clone(), work };
-        let threads = vec![thread::spawn(move || writer.run(taken)), thread::spawn(move || indexer.run())];
-        let office = Self { jobs, shelf, disk, acknowledged: heads, indexed: reached, doubts };
+        let (stopping, doubts) = (Arc::new(AtomicBool::new(false)), indexing.clone());
+        let writer = Writer {
+            journal,
+            recent: Recent::over(Arc::clone(&shelf)),
+            numbers: None,
+            deadlines: settings.deadlines,
+            acknowledged,
+            indexed: reached.clone(),
+            indexing: indexing.clone(),
+        };
+        let indexer = Indexer {
+            shelves: Shelves::of(&settings.data),
+            disk: Arc::clone(&disk),
+            shelf: Arc::clone(&shelf),
+            indexed,
+            acknowledged: heads.clone(),
+            work,
+            stopping: Arc::clone(&stopping),
+        };
+        let (ready, brought_up) = std_mpsc::channel();
+        let threads = vec![thread::spawn(move || writer.run(taken)), thread::spawn(move || indexer.run(head, unclean, ready, doubts))];
+        let _ = brought_up.recv_timeout(PATIENCE); // an index that is made again may take longer: the rest need not wait
+        let office =
+            Self { jobs, shelf, disk, data: settings.data.as_path().into(), acknowledged: heads, indexed: reached, doubts: indexing };
         Ok(Opened { office, threads, stopping, running, _lock: lock })
     }
-}
-
-/// The index as it lies there, brought up to the journal; made again where it cannot be used.
-fn brought_up(shelves: &Shelves, disk: &dyn Disk, head: crate::journal::Head) -> Result<Store, OpenError> {
-    match usable(shelves, disk, head) {
-        Ok(Some(store)) => {
-            shelves.clear();
-            return Ok(store);
-        }
-        Ok(None) => tracing::warn!("the index is not of this journal: it is made again"),
-        Err(CatchUpError::Store(error)) => tracing::warn!(%error, "the index cannot be used: it is made again from the journal"),
-        Err(error) => return Err(error.into()),
-    }
-    Ok(indexing::rebuilt(shelves, disk, head.sequence)?.0)
-}
-
-fn usable(shelves: &Shelves, disk: &dyn Disk, head: crate::journal::Head) -> Result<Option<Store>, CatchUpError> {
-    let store: Box<dyn WatchStore> = Box::new(Sled::open(&shelves.current())?);
-    if !indexing::is_of(&*store, disk, head)? {
-        return Ok(None);
-    }
-    indexing::catch_up(&*store, disk, head.sequence)?;
-    Ok(Some(Arc::new(store)))
-}
-
-/// After an unclean stop the index is read through while it is used: damage that nobody asks for is found too.
-fn read_through(shelf: &super::Shelf, indexing: std_mpsc::SyncSender<Work>, stopping: Arc<AtomicBool>) {
-    tracing::info!("the last stop was not clean: the index is read through");
-    let Some(store) = shelf.load_full() else { return };
-    thread::spawn(move || match store.read_through(&|| stopping.load(Ordering::Relaxed)) {
-        Ok(()) => tracing::info!("the index is whole"),
-        Err(error) => drop(indexing.send(Work::Doubt(Arc::clone(&store), error))), // fails only where the service goes down
-    });
 }

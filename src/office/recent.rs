@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use super::{Shelf, Store};
 use crate::{
     journal::reader::Place,
-    storage::{Answered, StoreError, WatchStore, rekeyed},
+    storage::{Answered, Numbers, StoreError, WatchStore, rekeyed},
     watch::{
         command::Subject,
         file::File,
@@ -75,6 +75,10 @@ impl Recent {
     fn ask<T>(&self, question: impl FnOnce(&dyn WatchStore) -> Result<T, StoreError>) -> Result<T, Unknown> {
         let store = self.shelf.load_full().ok_or(Unknown::Rebuilding)?;
         question(&**store).map_err(|error| Unknown::Damaged(store, error))
+    }
+
+    pub(super) fn numbers(&self) -> Result<Numbers, Unknown> {
+        self.ask(|store| store.numbers())
     }
 
     pub(super) fn file(&self, firm: FirmId) -> Result<Option<Arc<File>>, Unknown> {

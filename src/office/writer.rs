@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    Acknowledged, Done, Job, OfficeError, Payload, Store, Submission,
+    Acknowledged, Asked, Done, Job, OfficeError, Payload, Store, Submission,
     recent::{Recent, Unknown},
 };
 use crate::{
@@ -33,7 +33,8 @@ const ENOUGH: usize = 8 << 20;
 pub(super) struct Writer {
     pub(super) journal: Journal,
     pub(super) recent: Recent,
-    pub(super) numbers: Numbers,
+    /// The last numbers that were given; none until the index could be asked.
+    pub(super) numbers: Option<Numbers>,
     pub(super) deadlines: Deadlines,
     pub(super) acknowledged: watch::Sender<Head>,
     pub(super) indexed: watch::Receiver<u64>,
@@ -46,6 +47,8 @@ pub(super) enum Work {
     Take(Batch),
     /// This one was found damaged.
     Doubt(Store, StoreError),
+    /// Nothing follows.
+    Stop,
 }
 
 /// A file's change, with who bears which key then.
@@ -66,18 +69,23 @@ enum Outcome {
 }
 
 impl Writer {
-    /// Works until nobody can give it anything any more.
-    pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+    /// Works until it is told to stop, or nobody can give it anything any more.
+    pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Asked>) {
         while let Some(first) = jobs.blocking_recv() {
             let mut waiting = Vec::new();
             self.recent.forget(*self.indexed.borrow());
-            self.take(first, &mut waiting);
-            while waiting.len() < MOST_TOGETHER && self.journal.staged_bytes() < ENOUGH {
-                let Ok(job) = jobs.try_recv() else { break };
-                self.take(job, &mut waiting);
+            let mut next = Some(first);
+            while let Some(asked) = next {
+                match asked {
+                    Asked::Do(job) => self.take(job, &mut waiting),
+                    Asked::Stop => jobs.close(), // what is in it already is done
+                }
+                let room = waiting.len() < MOST_TOGETHER && self.journal.staged_bytes() < ENOUGH;
+                next = if room { jobs.try_recv().ok() } else { None };
             }
             self.commit(waiting);
         }
+        let _ = self.indexing.send(Work::Stop); // fails only where the index has no keeper any more
     }
 
     fn take(&mut self, job: Job, waiting: &mut Vec<Waiting>) {
@@ -97,6 +105,7 @@ impl Writer {
             Request::Answered(file, place) => return Ok((file, Outcome::Known(Done::Before(place)))),
             Request::New(key) => key,
         };
+        let numbers = self.numbers()?;
         let command = &submission.command;
         let file = self.subject(&command.subject())?;
         let coded = match command {
@@ -111,8 +120,8 @@ impl Writer {
                 today: day::of(at),
                 deadlines: self.deadlines,
                 calendar: submission.version.engine().lists().calendar(),
-                next_firm: FirmId(self.numbers.firms + 1),
-                next_referral: ReferralId(self.numbers.referrals + 1),
+                next_firm: FirmId(numbers.firms + 1),
+                next_referral: ReferralId(numbers.referrals + 1),
             };
             decide(command, Seen { file: file.as_deref(), coded: coded.as_deref() }, &context)?
         };
@@ -147,6 +156,17 @@ impl Writer {
         let file = self.recent.file(answered.firm);
         let file = self.known(file)?.ok_or_else(|| StoreError("a request's firm is missing".to_owned()))?;
         Ok(Request::Answered(file, answered.place))
+    }
+
+    /// The last numbers that were given. The index has them all where this writer has given none yet.
+    fn numbers(&mut self) -> Result<Numbers, OfficeError> {
+        if let Some(numbers) = self.numbers {
+            return Ok(numbers);
+        }
+        let numbers = self.recent.numbers();
+        let numbers = self.known(numbers)?;
+        self.numbers = Some(numbers);
+        Ok(numbers)
     }
 
     fn subject(&mut self, subject: &Subject) -> Result<Option<Arc<File>>, OfficeError> {
@@ -201,7 +221,7 @@ impl Writer {
     fn learn(&mut self, sequence: u64, folded: Vec<Folded>) -> Vec<FileChange> {
         let mut changes = Vec::with_capacity(folded.len());
         for (change, keys) in folded {
-            self.numbers = numbers_after(self.numbers, &change.after);
+            self.numbers = self.numbers.map(|numbers| numbers_after(numbers, &change.after));
             self.recent.learn(sequence, &change.after, keys);
             changes.push(change);
         }
@@ -224,7 +244,7 @@ impl Writer {
         let head = self.journal.head();
         let places: FxHashMap<u64, Place> = places.into_iter().map(|place| (place.sequence, place)).collect();
         self.acknowledged.send_replace(head);
-        let mut batch = Batch { head, numbers: self.numbers, ..Batch::default() };
+        let mut batch = Batch { head, numbers: self.numbers.unwrap_or_default(), ..Batch::default() };
         for Waiting { reply, file, outcome } in waiting {
             let (head, done) = match outcome {
                 Outcome::Known(Done::Before(place)) => (head, Done::Before(places.get(&place.sequence).copied().unwrap_or(place))),

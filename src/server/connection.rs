@@ -28,7 +28,12 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
-use super::tls::{Certificates, names};
+use super::{
+    activity::Activity,
+    held::until_sent,
+    peers::{Entered, Peers},
+    tls::{Certificates, names},
+};
 use crate::{
     auth::SubjectName,
     config::Limits,
@@ -96,8 +101,12 @@ vocabulary! {
     Closed {
         /// There were too many.
         Full = "full", "已满";
+        /// There were too many of its address.
+        PeerFull = "peer_full", "同源过多";
         /// It made no request.
         Silent = "silent", "静默";
+        /// It made no request for long.
+        Idle = "idle", "闲置";
         /// Its TLS handshake failed.
         Handshake = "handshake", "握手";
         /// What it said is neither HTTP/1 nor HTTP/2.
@@ -129,6 +138,7 @@ pub struct Listening {
 pub async fn listen(listener: TcpListener, listening: Listening, stop: CancellationToken) -> bool {
     let listening = Arc::new(listening);
     let places = Arc::new(Semaphore::new(listening.limits.connections));
+    let peers = Peers::new(listening.limits.peer_connections);
     let connections = TaskTracker::new();
     let cut_off = Arc::new(AtomicBool::new(false));
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
@@ -140,8 +150,13 @@ pub async fn listen(listener: TcpListener, listening: Listening, stop: Cancellat
             listening.metrics.closed.of(Closed::Full).inc();
             continue;
         };
+        let Some(entered) = peers.enter(address.ip()) else {
+            listening.metrics.closed.of(Closed::PeerFull).inc();
+            continue;
+        };
         let open = Held::new(&listening.metrics.connections);
-        let connection = Connection { listening: Arc::clone(&listening), stop: stop.clone(), _place: place, _open: open };
+        let connection =
+            Connection { listening: Arc::clone(&listening), stop: stop.clone(), _place: place, _entered: entered, _open: open };
         let cut_off = Arc::clone(&cut_off);
         connections.spawn(async move {
             if let Err(closed) = connection.serve(tcp, address).await {
@@ -160,6 +175,7 @@ struct Connection {
     listening: Arc<Listening>,
     stop: CancellationToken,
     _place: OwnedSemaphorePermit,
+    _entered: Entered,
     _open: Held,
 }
 
@@ -188,16 +204,18 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let heard = Arc::new(AtomicBool::new(false));
+        let limits = &self.listening.limits;
+        let activity = Activity::new();
         let unsent = Arc::clone(&peer.unsent);
         let service = service_fn(|mut request: Request<Incoming>| {
-            heard.store(true, Ordering::Relaxed);
+            let busy = activity.begin();
             request.extensions_mut().insert(peer.clone());
-            self.listening.router.clone().oneshot(request.map(Body::new))
+            let answer = self.listening.router.clone().oneshot(request.map(Body::new));
+            async move { answer.await.map(|response| until_sent(response, busy)) }
         });
-        let builder = http(&self.listening.limits);
+        let builder = http(limits);
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-        let mut silence = pin!(sleep(self.listening.limits.silence));
+        let mut silence = pin!(sleep(limits.silence));
         let mut renewed = pin!(renewed(renewal));
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -205,11 +223,14 @@ impl Connection {
         loop {
             let leaving = leave_by.is_some();
             let asked = tokio::select! {
-                ended = connection.as_mut() => return ended.or_else(|error| by_client(&*error)),
+                ended = connection.as_mut() => return match leave_by {
+                    Some((_, Closed::Idle)) => Err(Closed::Idle), // it went when asked to
+                    _ => ended.or_else(|error| by_client(&*error)),
+                },
                 () = self.stop.cancelled(), if !leaving => (self.listening.grace, Closed::CutOff),
                 () = renewed.as_mut(), if !leaving => (self.listening.grace, Closed::Renewed),
-                () = silence.as_mut(), if !leaving && !heard.load(Ordering::Relaxed) => {
-                    if heard.load(Ordering::Relaxed) {
+                () = silence.as_mut(), if !leaving && !activity.heard() => {
+                    if activity.heard() {
                         continue;
                     }
                     (LAST_WORD, Closed::Silent)
@@ -219,7 +240,10 @@ impl Connection {
                     if unsent.overdue() {
                         return Err(Closed::Unread);
                     }
-                    continue;
+                    if leaving || activity.idle() < limits.idle {
+                        continue;
+                    }
+                    (self.listening.grace, Closed::Idle)
                 }
             };
             leave_by = Some((Instant::now() + asked.0, asked.1));

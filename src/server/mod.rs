@@ -4,10 +4,12 @@
 //! the caller is known and admitted ([`caller`]), the call finds a place or is shed ([`shed`]), and has until its
 //! deadline ([`deadline`]). What takes a processor's time is done by [`workers`].
 
+mod activity;
 pub mod caller;
 pub mod connection;
 pub mod deadline;
 mod held;
+mod peers;
 pub mod shed;
 pub mod stack;
 pub mod tls;

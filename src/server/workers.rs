@@ -17,6 +17,7 @@ use crate::telemetry::Held;
 #[derive(Debug, Clone)]
 pub struct Workers {
     free: Arc<Semaphore>,
+    count: usize,
     waiting: IntGauge,
 }
 
@@ -47,7 +48,13 @@ impl Workers {
     /// So many workers, whose queue `waiting` counts.
     #[must_use]
     pub fn of(workers: usize, waiting: &IntGauge) -> Self {
-        Self { free: Arc::new(Semaphore::new(workers)), waiting: waiting.clone() }
+        Self { free: Arc::new(Semaphore::new(workers)), count: workers, waiting: waiting.clone() }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count
     }
 
     /// Does `work` on a thread of its own. Where the future is dropped before it ends, as it is at a deadline, the work

@@ -11,6 +11,7 @@ use super::{
     TelemetryError,
     labels::{ClearedReason, Family, Reload, Sent, Shed},
     methods::Methods,
+    office::OfficeGauges,
 };
 use crate::{
     auth::Refusal,
@@ -47,6 +48,7 @@ pub struct Metrics {
     pub closed: Family<Closed>,
     /// Work that waits for a worker.
     pub queue_depth: IntGauge,
+    pub(super) office: OfficeGauges,
 }
 
 impl Metrics {
@@ -83,6 +85,7 @@ impl Metrics {
             refused: Family::new(r, "mingcha_refused_total", "Calls refused to their callers, by reason.", "reason")?,
             connections: gauge(r, "mingcha_connections", "Connections open.")?,
             closed: Family::new(r, "mingcha_connections_closed_total", "Connections that the service ended, by reason.", "reason")?,
+            office: OfficeGauges::new(r)?,
             queue_depth: gauge(r, "mingcha_worker_queue_depth", "Work that waits for a worker.")?,
             registry,
         })
@@ -156,7 +159,7 @@ pub(super) fn registered<C: Collector + Clone + 'static>(registry: &Registry, me
     Ok(metric)
 }
 
-fn gauge(registry: &Registry, name: &str, help: &str) -> prometheus::Result<IntGauge> {
+pub(super) fn gauge(registry: &Registry, name: &str, help: &str) -> prometheus::Result<IntGauge> {
     registered(registry, IntGauge::new(name, help)?)
 }
 

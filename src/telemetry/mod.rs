@@ -11,6 +11,7 @@ pub mod labels;
 mod logs;
 mod methods;
 mod metrics;
+mod office;
 mod traces;
 
 use std::{

@@ -3,6 +3,7 @@
 pub mod json;
 mod request;
 mod response;
+pub mod watch;
 mod wordlist;
 
 use std::sync::LazyLock;
@@ -11,6 +12,7 @@ use prost_reflect::{DescriptorError, DescriptorPool};
 
 use crate::set::Member;
 
+pub(crate) use request::day_in;
 pub use request::{Understood, Violation, understand};
 pub use response::{Bases, respond};
 pub use wordlist::{Draft, InstrumentFilter, draft, instrument_filter, instrument_in_full, instruments, problems, term};

@@ -17,7 +17,7 @@ use crate::{
 use super::{member, v1};
 
 /// Longest region, number or other short text of a request, in bytes.
-const LONGEST_SHORT: usize = 1024;
+pub(super) const LONGEST_SHORT: usize = 1024;
 /// Most licences of one firm, and most terms of one approval.
 const MOST_LICENCES: usize = 64;
 
@@ -63,7 +63,7 @@ pub struct Understood {
 /// # Errors
 /// Every field that cannot be accepted.
 pub fn understand(request: v1::ScreenRequest, engine: &Engine, today: Date) -> Result<Understood, Vec<Violation>> {
-    let mut reader = Reader { engine, violations: Vec::new(), warnings: Vec::new() };
+    let mut reader = Reader::new(engine);
     reader.name(&request.name);
     reader.length("scope", &request.scope, LONGEST_TEXT);
     reader.length("advertisement", &request.advertisement, LONGEST_TEXT);
@@ -85,25 +85,37 @@ pub fn understand(request: v1::ScreenRequest, engine: &Engine, today: Date) -> R
 
 /// The place that a field names.
 pub(super) fn place_in(field: &str, text: &str, engine: &Engine) -> Result<Region, Vec<Violation>> {
-    let mut reader = Reader { engine, violations: Vec::new(), warnings: Vec::new() };
+    let mut reader = Reader::new(engine);
     let region = reader.region(field, text);
-    if reader.violations.is_empty() { Ok(region) } else { Err(reader.violations) }
+    reader.done(region)
 }
 
 /// The day that a field names, if it names one.
-pub(super) fn day_in(field: &str, text: &str) -> Result<Option<Date>, Vec<Violation>> {
+pub(crate) fn day_in(field: &str, text: &str) -> Result<Option<Date>, Vec<Violation>> {
     let refused = |error: day::DayError| vec![Violation { field: field.to_owned(), message: error.to_string() }];
     if text.is_empty() { Ok(None) } else { day::parse(text).map(Some).map_err(refused) }
 }
 
-struct Reader<'e> {
-    engine: &'e Engine,
+/// Reads the fields of a request, and gathers what is wrong with them.
+pub(super) struct Reader<'e> {
+    pub(super) engine: &'e Engine,
     violations: Vec<Violation>,
     warnings: Vec<v1::Warning>,
 }
 
+impl<'e> Reader<'e> {
+    pub(super) fn new(engine: &'e Engine) -> Self {
+        Self { engine, violations: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// What was read, where nothing was wrong.
+    pub(super) fn done<T>(self, read: T) -> Result<T, Vec<Violation>> {
+        if self.violations.is_empty() { Ok(read) } else { Err(self.violations) }
+    }
+}
+
 impl Reader<'_> {
-    fn refuse(&mut self, field: &str, message: impl Into<String>) {
+    pub(super) fn refuse(&mut self, field: &str, message: impl Into<String>) {
         self.violations.push(Violation { field: field.to_owned(), message: message.into() });
     }
 
@@ -111,7 +123,7 @@ impl Reader<'_> {
         self.warnings.push(v1::Warning { field: field.to_owned(), code: code.to_owned(), message: message.into() });
     }
 
-    fn name(&mut self, name: &str) {
+    pub(super) fn name(&mut self, name: &str) {
         let length = name.chars().count();
         if name.trim().is_empty() {
             self.refuse("name", "a firm's name is needed");
@@ -120,7 +132,7 @@ impl Reader<'_> {
         }
     }
 
-    fn length(&mut self, field: &str, text: &str, most: usize) -> bool {
+    pub(super) fn length(&mut self, field: &str, text: &str, most: usize) -> bool {
         if text.len() > most {
             self.refuse(field, format!("{} bytes; at most {most}", text.len()));
         }
@@ -146,7 +158,7 @@ impl Reader<'_> {
         }
     }
 
-    fn region(&mut self, field: &str, text: &str) -> Region {
+    pub(super) fn region(&mut self, field: &str, text: &str) -> Region {
         let text = text.trim();
         if text.is_empty() || !self.length(field, text, LONGEST_SHORT) {
             return Region::NATION;
@@ -172,7 +184,7 @@ impl Reader<'_> {
         region
     }
 
-    fn choice<T: Member>(&mut self, field: &str, number: i32, default: T) -> T {
+    pub(super) fn choice<T: Member>(&mut self, field: &str, number: i32, default: T) -> T {
         match member(number) {
             Some(value) => value,
             None if number == 0 => default,
@@ -183,7 +195,7 @@ impl Reader<'_> {
         }
     }
 
-    fn day(&mut self, field: &str, text: &str) -> Option<Date> {
+    pub(super) fn day(&mut self, field: &str, text: &str) -> Option<Date> {
         day_in(field, text).unwrap_or_else(|violations| {
             self.violations.extend(violations);
             None

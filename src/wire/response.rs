@@ -8,7 +8,7 @@ use crate::{
     licence::Licence,
     normalize::Span,
     reach::{Circumstances, NearMiss, near_misses},
-    routing::{Informed, Told, body_name},
+    routing::{Informed, body_name},
     screen::{Answer, Cleared, ENGINE_VERSION, Engine, Hit, Occurrence, Reason},
     set::Member,
     vocabulary::{Field, Force},
@@ -45,6 +45,27 @@ impl Bases {
         match self {
             Self::Inline => Vec::new(),
             Self::Shared { bases, .. } => bases,
+        }
+    }
+
+    /// Takes in the bases of a later part of the same batch, and has its answers refer to them here. The outcome is that of
+    /// answers written one after the other.
+    pub fn take_in(&mut self, later: Self, responses: &mut [v1::ScreenResponse]) {
+        let (Self::Shared { indexes, bases }, Self::Shared { indexes: rules, bases: written }) = (self, later) else { return };
+        let mut rules: Vec<(RuleId, u32)> = rules.into_iter().collect();
+        rules.sort_unstable_by_key(|(_, index)| *index);
+        let mut here = Vec::with_capacity(written.len()); // by index there
+        for ((id, _), basis) in rules.into_iter().zip(written) {
+            here.push(*indexes.entry(id).or_insert_with(|| {
+                bases.push(basis);
+                u32::try_from(bases.len() - 1).unwrap_or(u32::MAX) // far fewer rules than that
+            }));
+        }
+        let moved = |index: &mut u32| *index = here.get(*index as usize).copied().unwrap_or(*index);
+        for response in responses {
+            response.hits.iter_mut().flat_map(|hit| &mut hit.basis_indexes).for_each(moved);
+            let near_misses = response.cleared.iter_mut().flat_map(|cleared| &mut cleared.near_misses);
+            near_misses.filter_map(|near| near.basis_index.as_mut()).for_each(moved);
         }
     }
 
@@ -190,17 +211,12 @@ impl Writer<'_> {
     }
 
     fn informed(&self, informed: &Informed) -> v1::InformedBody {
-        let (name, wording) = body_name(&informed.body, &self.firm.circumstances, self.engine.lists());
-        let reason = match informed.told {
-            Told::Named => "named by the rule",
-            Told::Leads => "leads (牵头) for the field of business",
-            Told::FinanceOffice => "finance office (金融管理部门) of the firm's city",
-        };
+        let (name, wording) = body_name(&informed.body, self.firm.circumstances.day, self.engine.lists());
         v1::InformedBody {
             id: informed.body.to_string(),
             name,
             name_wording: number(wording),
-            reason: reason.to_owned(),
+            reason: informed.told.about().to_owned(),
             business_fields: numbers(informed.fields.iter()),
         }
     }

@@ -56,6 +56,57 @@ async fn a_client_that_has_called_may_rest() {
     assert!(Closed::ALL.iter().all(|why| house.closed(*why) == 0));
 }
 
+/// A client that has called and then does nothing is shown out; one whose stream goes on is not, nor one that calls.
+#[tokio::test]
+async fn idle_clients_are_shown_out() {
+    let limits = Limits { idle: Duration::from_millis(500), ..Limits::default() };
+    let endless = || async { Response::builder().header("content-type", "application/grpc").body(Body::new(Endless)).expect("an answer") };
+    let answers = Router::new().route(WATCH, post(endless)).fallback(super::welcome);
+    let house = Plan { answers, limits, ..Plan::default() }.build().await;
+    let mut watching = house.client().await;
+    let mut open = watching.send(WATCH, &[]).await.expect("an answer");
+    let mut plain = house.connect().await;
+    plain.write_all(b"POST /x HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n").await.expect("sent");
+    let mut idle = house.client().await;
+    assert_eq!(idle.call(SCREEN, &[]).await.code, Code::Ok);
+    house.until_closed(Closed::Idle).await;
+    assert!(is_closed(&mut plain).await, "over HTTP/1 it is not closed");
+    let both = timeout(PATIENCE, async {
+        while house.closed(Closed::Idle) < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    both.await.expect("both are closed");
+    assert!(timeout(Duration::from_millis(100), open.body_mut().frame()).await.is_err(), "the stream goes on");
+    assert_eq!(watching.call(SCREEN, &[]).await.code, Code::Ok);
+    assert_eq!(house.closed(Closed::CutOff), 0);
+}
+
+#[tokio::test]
+async fn one_address_does_not_take_all_connections() {
+    let house = Plan { limits: Limits { connections: 10, peer_connections: 2, ..Limits::default() }, ..Plan::default() }.build().await;
+    let (mut first, mut second) = (house.client().await, house.client().await);
+    assert_eq!((first.call(SCREEN, &[]).await.code, second.call(SCREEN, &[]).await.code), (Code::Ok, Code::Ok));
+    let mut third = house.connect().await;
+    assert!(is_closed(&mut third).await);
+    assert_eq!((house.closed(Closed::PeerFull), house.closed(Closed::Full)), (1, 0));
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind("127.0.0.2:0".parse().expect("an address")).expect("another address of this machine");
+    let mut other = Client::over(socket.connect(house.address).await.expect("the house is open")).await.expect("HTTP/2");
+    assert_eq!(other.call(SCREEN, &[]).await.code, Code::Ok);
+    drop(first);
+    let again = timeout(PATIENCE, async {
+        loop {
+            if let Ok(mut client) = Client::over(house.connect().await).await
+                && client.send(SCREEN, &[]).await.is_ok()
+            {
+                return;
+            }
+        }
+    });
+    again.await.expect("the place of the first is not given to another");
+}
+
 #[tokio::test]
 async fn garbage_closes_its_own_connection_only() {
     let house = Plan::default().build().await;
