@@ -77,8 +77,8 @@ impl Opened {
     pub fn close(self) {
         let _ = self.office.jobs.blocking_send(Asked::Stop); // fails only where the writer has died
         self.stopping.store(true, Ordering::Relaxed);
-        let joined: Vec<_> = self.threads.into_iter().map(JoinHandle::join).collect(); // all of them, whatever becomes of one
-        if joined.iter().all(Result::is_ok) {
+        let ended: Vec<_> = self.threads.into_iter().map(JoinHandle::join).collect();
+        if ended.iter().all(Result::is_ok) {
             let _ = std::fs::remove_file(&self.running); // else the index is read through at the next start
         }
     }

@@ -85,7 +85,7 @@ impl Bits {
         self.0.iter().enumerate().rev().flat_map(|(index, word)| {
             let mut left = *word;
             std::iter::from_fn(move || {
-                let bit = left.checked_ilog2()?;
+                let bit = (left != 0).then(|| left.ilog2())?;
                 left ^= 1 << bit;
                 u16::try_from(index * 64 + bit as usize).ok()
             })
