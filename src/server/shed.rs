@@ -8,7 +8,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use tokio::sync::{Semaphore, TryAcquireError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
 use super::held::until_sent;
 use crate::{
@@ -41,6 +41,12 @@ impl Places {
     }
 }
 
+/// The place of a call, in the extensions of its answer too: whoever keeps these, to write the answer anew, keeps it.
+#[derive(Debug, Clone)]
+struct Taken {
+    _place: Arc<OwnedSemaphorePermit>,
+}
+
 /// Lets a call through where there is a place, which it holds until its answer has been sent. Streams have places of
 /// their own: they stay; and those that need no identity others, so that nobody unknown takes the places of those who are
 /// known. Health checks need none: they must be heard when the service is busiest.
@@ -54,7 +60,12 @@ pub async fn shed(State(places): State<Places>, request: Request, next: Next) ->
         (true, true) => (places.open_streams, Shed::OpenStreams),
     };
     match free.try_acquire_owned() {
-        Ok(place) => until_sent(next.run(request).await, place),
+        Ok(place) => {
+            let taken = Taken { _place: Arc::new(place) };
+            let mut response = next.run(request).await;
+            response.extensions_mut().insert(taken.clone());
+            until_sent(response, taken)
+        }
         Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => {
             places.metrics.shed.of(why).inc();
             status::overloaded().into_http()

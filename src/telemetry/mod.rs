@@ -12,6 +12,7 @@ mod logs;
 mod methods;
 mod metrics;
 mod traces;
+mod uncalled;
 
 use std::{
     io::{self, BufWriter, Write},
@@ -37,6 +38,7 @@ pub use call::{REQUEST_ID, RequestId};
 pub use calls::{CallBody, CallFuture, Calls, CallsLayer};
 pub use methods::code_name;
 pub use metrics::{Held, Metrics};
+pub use uncalled::{Uncalled, seen};
 
 use crate::{
     config::Telemetry,

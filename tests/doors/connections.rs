@@ -10,8 +10,13 @@ use std::{
 
 use axum::{Router, body::Body, response::Response, routing::post};
 use bytes::Bytes;
+use http::Request;
 use http_body_util::BodyExt;
-use mingcha::{config::Limits, server::connection::Closed, telemetry::labels::Shed};
+use mingcha::{
+    config::Limits,
+    server::{caller::Callers, connection::Closed, deadline::Until, stack::layered},
+    telemetry::{Metrics, labels::Shed},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -19,6 +24,7 @@ use tokio::{
     time::timeout,
 };
 use tonic::{Code, Status};
+use tower::ServiceExt;
 
 use super::{Client, PATIENCE, Plan, SCREEN};
 
@@ -338,4 +344,20 @@ async fn a_handler_that_panics_fails_its_own_call_only() {
 
 async fn bug() -> Response {
     panic!("as a bug would")
+}
+
+/// Who writes an answer anew, as the HTTP edge does, keeps its extensions, and with them its place.
+#[tokio::test]
+async fn a_place_is_held_by_the_extensions_of_the_answer() {
+    let limits = Limits { concurrency: 1, ..Limits::default() };
+    let router = layered(Router::new().fallback(super::welcome), &limits, Arc::new(Callers::new(None)), &Metrics::new().expect("metrics"));
+    let call = || router.clone().oneshot(Request::post(SCREEN).body(Body::empty()).expect("a request"));
+    let is_shed =
+        |response: &Response| Status::from_header_map(response.headers()).is_some_and(|status| status.code() == Code::ResourceExhausted);
+    let (parts, body) = call().await.expect("an answer").into_parts();
+    drop(body);
+    assert!(is_shed(&call().await.expect("an answer")));
+    assert!(parts.extensions.get::<Until>().is_some());
+    drop(parts);
+    assert!(!is_shed(&call().await.expect("an answer")));
 }
