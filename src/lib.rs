@@ -24,6 +24,7 @@ pub mod characters;
 pub mod clause;
 pub mod day;
 pub mod firm_name;
+pub mod hex;
 pub mod jurisdiction;
 pub mod lexicon;
 pub mod licence;

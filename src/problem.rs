@@ -11,12 +11,19 @@ pub struct Problem {
     pub line: usize,
     /// What is wrong, and what would be right.
     pub message: String,
+    /// Whether it is a text that must hit and does not (canary).
+    pub canary: bool,
 }
 
 impl Problem {
     /// A problem at a line of a file.
     pub fn new(file: &str, line: usize, message: impl Into<String>) -> Self {
-        Self { file: file.to_owned(), line, message: message.into() }
+        Self { file: file.to_owned(), line, message: message.into(), canary: false }
+    }
+
+    /// A canary at a line of a file that does not hit.
+    pub(crate) fn silent(file: &str, line: usize, message: impl Into<String>) -> Self {
+        Self { canary: true, ..Self::new(file, line, message) }
     }
 }
 

@@ -230,7 +230,7 @@ impl Engine {
     fn silent(&self, canary: &Canary) -> Option<Problem> {
         let missing: Vec<&str> = canary.terms.iter().filter(|term| !self.sings(canary, term)).map(String::as_str).collect();
         let message = format!("canary '{}' must hit {} and does not", canary.text, missing.join(", "));
-        (!missing.is_empty()).then(|| Problem::new(&canary.file, canary.line, message))
+        (!missing.is_empty()).then(|| Problem::silent(&canary.file, canary.line, message))
     }
 
     /// Whether a canary hits `term` by one of its instrument's rules, asked where that rule reaches.

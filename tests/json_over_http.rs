@@ -16,7 +16,7 @@ use mingcha::{
         caller::Callers,
         stack::{doors, layered},
     },
-    telemetry::Metrics,
+    telemetry::{Metrics, Uncalled},
     wire::v1::{
         FindTermRequest, FindTermResponse, GetInstrumentRequest, GetInstrumentResponse, Instrument, ListInstrumentsRequest,
         ListInstrumentsResponse, PreviewRequest, PreviewResponse, ReloadRequest, ReloadResponse, ValidateRequest, ValidateResponse,
@@ -66,14 +66,21 @@ impl WordlistService for Asked {
 
 /// The contract's routes, before real screening and those wordlists.
 pub(crate) fn router() -> Router {
+    counted_router().0
+}
+
+/// The same, and what is counted.
+fn counted_router() -> (Router, Arc<Metrics>) {
     static LIBRARY: OnceLock<Arc<Library>> = OnceLock::new();
     let library = LIBRARY.get_or_init(|| Arc::new(Library::open(Source::Embedded, None).unwrap_or_else(|error| panic!("{error}"))));
     let metrics = Metrics::new().expect("metrics");
     let desk = Desk::new(Arc::clone(library), Arc::clone(&metrics));
+    let workers = desk.workers.clone();
     let screening = ScreeningServiceServer::new(Screening::new(desk)).max_decoding_message_size(8 << 20);
     let routes = Routes::new(screening).add_service(WordlistServiceServer::new(Asked)).prepare().into_axum_router();
     let limits = Limits::default();
-    doors(layered(routes, &limits, Arc::new(Callers::new(None)), &metrics), &limits, &Http::default()).expect("routes")
+    let grpc = layered(routes, &limits, Arc::new(Callers::new(None)), &metrics);
+    (doors(grpc, &workers, &limits, &Http::default(), &metrics).expect("routes"), metrics)
 }
 
 fn served() -> &'static Served {
@@ -267,4 +274,31 @@ fn the_openapi_document_is_served() {
     let document = served().get("/v1/openapi.json").good();
     assert_eq!(document["openapi"], "3.1.1");
     assert_eq!(document["paths"]["/v1/screen:batch"]["post"]["operationId"], "ScreeningService_BatchScreen");
+}
+
+/// What is no call has a request id all the same, the caller's own where it sent one, and is counted.
+#[test]
+fn answers_that_are_no_calls_are_seen() {
+    let (router, metrics) = counted_router();
+    let served = Served::start(router);
+    let cases = [
+        ("GET", "/v1/openapi.json", 200, Some(Uncalled::OpenApi)),
+        ("GET", "/v1/nothing", 404, Some(Uncalled::NoSuchPath)),
+        ("GET", "/elsewhere", 404, Some(Uncalled::NoSuchPath)),
+        ("GET", "/v1/screen", 405, Some(Uncalled::WrongVerb)),
+        ("GET", "/v1/instruments/%FF", 400, Some(Uncalled::BadPath)),
+        ("POST", "/v1/screen", 400, None),
+        ("GET", "/v1/terms:find?text=x", 200, None),
+    ];
+    let count = |what| metrics.uncalled.of(what).get();
+    let all = || Uncalled::ALL.iter().map(|what| count(*what)).sum::<u64>();
+    for (verb, path, status, uncalled) in cases {
+        let before = (uncalled.map(count), all());
+        let answer = served.send(verb, path, &[("x-request-id", "mine-7"), ("content-type", "application/json")], b"{}");
+        assert_eq!((answer.status.as_u16(), answer.header("x-request-id")), (status, "mine-7"), "{path}");
+        let more = u64::from(uncalled.is_some());
+        assert_eq!((uncalled.map(count), all()), (before.0.map(|count| count + 1), before.1 + more), "{path}");
+        let answer = served.send(verb, path, &[("x-request-id", "not one"), ("content-type", "application/json")], b"{}");
+        assert_eq!(answer.header("x-request-id").len(), 36, "{path}: a new one is made");
+    }
 }

@@ -15,6 +15,7 @@ use mingcha::{
         versions::{VersionError, Versions},
         watch::watch,
     },
+    telemetry::{Metrics, reloaded},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -47,6 +48,41 @@ fn a_version_that_was_replaced_answers_on() {
     let later = Library::open(Source::Embedded, Some(data.path())).expect("another start, with other lists");
     assert!(later.version(first.hash()).expect("it is kept").engine().term("明日链").is_some());
     assert!(matches!(later.reload(), Err(ReloadError::NoFolder)));
+}
+
+/// What is counted of a version's answers is there before the first of them: no call has to make it.
+#[test]
+fn counters_are_made_when_lists_are_loaded() {
+    let folder = ListsFolder::new();
+    let library = library(&folder, None);
+    let metrics = Metrics::new().expect("metrics");
+    let has = |term: &str| metrics.text().expect("text").contains(&format!("mingcha_hits_total{{term=\"{term}\"}} 0"));
+    assert!(!has("支付"));
+    metrics.lists_of(&library);
+    assert!(has("支付") && !has("明日链"));
+    folder.name("明日链");
+    library.reload().expect("good lists");
+    assert!(has("明日链"));
+}
+
+/// Only a canary that does not hit says that canaries do not, and good lists say that they do.
+#[test]
+fn canaries_are_told_from_other_problems() {
+    let folder = ListsFolder::new();
+    let library = library(&folder, None);
+    let metrics = Metrics::new().expect("metrics");
+    metrics.canary_ok.set(1);
+    let more = folder.path().join("local/more.toml");
+    let good = crate::folder::more("明日链");
+    let after = |text: &str| {
+        fs::write(&more, text).expect("written");
+        reloaded(&library.reload(), &library, &metrics);
+        metrics.canary_ok.get()
+    };
+    assert_eq!(after(&good.replace("PROHIBIT", "FORBID")), 1, "another problem");
+    assert_eq!(after(&good.replace("某地明日链有限公司", "某地明日、链有限公司")), 0, "the canary is silent");
+    assert_eq!(after(&good.replace("PROHIBIT", "FORBID")), 0, "nothing shows that it is not");
+    assert_eq!(after(&good), 1);
 }
 
 #[test]

@@ -8,7 +8,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
-use mingcha::http::{ContractError, Edge};
+use mingcha::{
+    http::{ContractError, Edge},
+    server::deadline::Until,
+};
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage};
 use serde_json::{Value, json};
@@ -35,7 +38,9 @@ fn frame(flag: u8, message: &[u8]) -> Vec<u8> {
 }
 
 fn thing(id: &str) -> Vec<u8> {
-    [&[0x0A, u8::try_from(id.len()).expect("short")], id.as_bytes()].concat()
+    let mut message = vec![0x0A];
+    prost::encoding::encode_varint(id.len() as u64, &mut message);
+    [message, id.as_bytes().to_vec()].concat()
 }
 
 fn trailers(code: &str) -> HeaderMap {
@@ -373,4 +378,24 @@ fn the_document_says_where_fields_travel() {
     assert_eq!(thing["description"], "A thing.");
     assert_eq!(thing["properties"]["big"], json!({"type": "string", "format": "int64"}));
     assert_eq!(thing["properties"]["named"]["additionalProperties"]["$ref"], "#/components/schemas/things.v1.Inner");
+}
+
+/// A long answer is written while its call has time; a short one at once.
+#[test]
+fn an_answer_is_not_written_after_its_deadline() {
+    for (length, late) in [(10, false), (100_000, true)] {
+        let served = Served::start(edge().routes(service_fn(move |_: Request| async move {
+            let mut answer = pieces(vec![frame(0, &thing(&"x".repeat(length)))], Some(trailers("0")));
+            answer.extensions_mut().insert(Until(tokio::time::Instant::now()));
+            answer.headers_mut().insert("x-request-id", "mine".parse().expect("a value"));
+            Ok::<_, Infallible>(answer)
+        })));
+        let answer = served.get("/v1/things");
+        if late {
+            answer.error(504, 4);
+        } else {
+            answer.good();
+        }
+        assert_eq!(answer.header("x-request-id"), "mine");
+    }
 }

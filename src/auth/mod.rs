@@ -5,7 +5,7 @@ pub mod refusal;
 
 use std::fmt;
 
-use crate::{jurisdiction::Region, set::Set, vocabulary::vocabulary, wordlist::tables::BodyId};
+use crate::{hex::Hex, jurisdiction::Region, set::Set, vocabulary::vocabulary, wordlist::tables::BodyId};
 
 pub use permission::{Access, METHODS, Method, method};
 pub use refusal::{Refusal, Refused};
@@ -42,7 +42,7 @@ pub struct TokenHash(pub [u8; 32]);
 
 impl fmt::Display for TokenHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        Hex(&self.0).fmt(f)
     }
 }
 

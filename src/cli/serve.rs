@@ -143,7 +143,7 @@ impl Service {
         let anyone = config.auth.is_none();
         let grpc = layered(routes.into_axum_router(), &config.limits, Arc::new(Callers::new(config.auth)), metrics);
         let listening = Listening {
-            router: doors(grpc, &config.limits, &config.http)?,
+            router: doors(grpc, &desk.workers, &config.limits, &config.http, metrics)?,
             limits: config.limits,
             tls: certificates.clone(),
             grace: config.grace,

@@ -83,6 +83,7 @@ fn limits(config: &Config, say: &mut impl FnMut(bool, &str, &str)) {
         ("limits.peer_connections", limits.peer_connections),
         ("limits.concurrency", limits.concurrency),
         ("limits.subscriptions", limits.subscriptions),
+        ("limits.open_subscriptions", limits.open_subscriptions),
     ];
     for (path, count) in counts {
         say(count == 0, path, "must be more than nothing");

@@ -169,8 +169,10 @@ keys! {
         |config, text| config.limits.peer_connections = number(text)?;
     "limits.concurrency": Number = "64", "most calls at a time; more are refused at once with RESOURCE_EXHAUSTED",
         |config, text| config.limits.concurrency = number(text)?;
-    "limits.subscriptions": Number = "256", "most streams that go on at a time, such as watching health",
+    "limits.subscriptions": Number = "256", "most streams that go on at a time",
         |config, text| config.limits.subscriptions = number(text)?;
+    "limits.open_subscriptions": Number = "256", "the same of streams that need no identity: watching health",
+        |config, text| config.limits.open_subscriptions = number(text)?;
     "limits.deadline": Duration = "30s", "how long a call may take where the client does not say",
         |config, text| config.limits.deadline = duration(text)?;
     "limits.longest_deadline": Duration = "10m", "the longest deadline that a client can ask for",

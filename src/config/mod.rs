@@ -93,8 +93,10 @@ pub struct Limits {
     pub peer_connections: usize,
     /// Most calls at a time; more are refused at once with `RESOURCE_EXHAUSTED`.
     pub concurrency: usize,
-    /// Most streams that go on at a time, such as watching one's health.
+    /// Most streams that go on at a time.
     pub subscriptions: usize,
+    /// Most streams that need no identity, which is watching health, at a time.
+    pub open_subscriptions: usize,
     /// How long a call may take where the client names no deadline.
     pub deadline: Duration,
     /// The longest deadline a client can ask for.
@@ -195,6 +197,7 @@ impl Default for Limits {
             peer_connections: 1024,
             concurrency: 64,
             subscriptions: 256,
+            open_subscriptions: 256,
             deadline: Duration::from_secs(30),
             longest_deadline: Duration::from_secs(600),
             silence: Duration::from_secs(10),

@@ -35,7 +35,7 @@ impl NameWords {
                 continue;
             }
             if let Err(message) = words.line(line) {
-                problems.push(Problem { file: FILE.to_owned(), line: at + 1, message });
+                problems.push(Problem::new(FILE, at + 1, message));
             }
         }
         words.finish();

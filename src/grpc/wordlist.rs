@@ -130,6 +130,9 @@ fn preview(
     cancelled: &Cancelled,
 ) -> Result<PreviewResponse, Status> {
     let before = desk.library.version(&drafted.under).map_err(|error| status::no_version(&error, "draft.base_lists_hash"))?;
+    if cancelled.is_cancelled() {
+        return Err(status::too_late()); // before the next long step
+    }
     let after = Version::build(&drafted.over, SystemTime::now()).map_err(|problems: Problems| status::bad_lists(&problems))?;
     let today = today();
     let (mut changes, mut unchanged_count, mut violations) = (Vec::new(), 0, Vec::new());

@@ -1,7 +1,8 @@
 //! From a message or a status to an HTTP answer (应答): `application/json`; errors are `google.rpc.Status`.
 
+use std::io;
+
 use axum::{body::Body, response::Response};
-use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, SerializeOptions};
@@ -13,6 +14,7 @@ use super::{
     call::passes,
     request::{DOMAIN, NOT_JSON, TOO_LARGE},
 };
+use crate::{server::workers::Cancelled, telemetry::Uncalled};
 
 /// One JSON value.
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -20,8 +22,8 @@ pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json"
 pub(super) const JSON_LINES: HeaderValue = HeaderValue::from_static("application/x-ndjson");
 
 /// A line of an answer that is a stream: `{"result":…}`, or at its end `{"error":…}`.
-pub(super) fn line(pool: &DescriptorPool, output: &MessageDescriptor, item: Result<Bytes, Status>) -> Vec<u8> {
-    let (key, value) = match item.and_then(|message| json(output, &message)) {
+pub(super) fn line(pool: &DescriptorPool, written: Result<Vec<u8>, Status>) -> Vec<u8> {
+    let (key, value) = match written {
         Ok(text) => ("result", text),
         Err(status) => ("error", status_json(pool, &status).to_string().into_bytes()),
     };
@@ -31,13 +33,32 @@ pub(super) fn line(pool: &DescriptorPool, output: &MessageDescriptor, item: Resu
 /// The JSON of a message: as the command line writes it, fields that have their default are left out.
 ///
 /// # Errors
-/// `INTERNAL` where the service answered with what is no such message.
-pub(super) fn json(output: &MessageDescriptor, message: &[u8]) -> Result<Vec<u8>, Status> {
+/// `INTERNAL` where the service answered with what is no such message, and where nobody waits for it any more.
+pub(super) fn json(output: &MessageDescriptor, message: &[u8], cancelled: &Cancelled) -> Result<Vec<u8>, Status> {
     let broken = |what: &str, error: &dyn std::fmt::Display| Status::internal(format!("the answer {what}: {error}"));
     let message = DynamicMessage::decode(output.clone(), message).map_err(|error| broken("is no message of its type", &error))?;
-    let mut text = Vec::new();
+    let mut text = Text { written: Vec::new(), cancelled };
     write(&message, &mut serde_json::Serializer::new(&mut text)).map_err(|error| broken("has no JSON", &error))?;
-    Ok(text)
+    Ok(text.written)
+}
+
+/// A text that is written while somebody waits for it.
+struct Text<'c> {
+    written: Vec<u8>,
+    cancelled: &'c Cancelled,
+}
+
+impl io::Write for Text<'_> {
+    fn write(&mut self, more: &[u8]) -> io::Result<usize> {
+        if self.cancelled.is_cancelled() {
+            return Err(io::Error::other("nobody waits for it"));
+        }
+        self.written.write(more)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn write<S: serde::Serializer>(message: &DynamicMessage, serializer: S) -> Result<S::Ok, S::Error> {
@@ -77,7 +98,7 @@ pub(super) fn error(pool: &DescriptorPool, status: &Status) -> Response {
 /// The answer where there is no such path: 404, as `google.rpc.Status`.
 #[must_use]
 pub fn no_such_path(path: &str) -> Response {
-    plain_error(StatusCode::NOT_FOUND, Code::NotFound, &format!("there is nothing at {path}"))
+    uncalled(plain_error(StatusCode::NOT_FOUND, Code::NotFound, &format!("there is nothing at {path}")), Uncalled::NoSuchPath)
 }
 
 /// The answer where a path has other verbs.
@@ -90,6 +111,12 @@ pub(super) fn wrong_verb(verbs: &[Method]) -> Response {
     if let Ok(value) = HeaderValue::from_str(&allowed) {
         response.headers_mut().insert(header::ALLOW, value);
     }
+    uncalled(response, Uncalled::WrongVerb)
+}
+
+/// Says of an answer that it is none to a call.
+pub(super) fn uncalled(mut response: Response, what: Uncalled) -> Response {
+    response.extensions_mut().insert(what);
     response
 }
 

@@ -18,6 +18,7 @@ use http::{Method, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use prost_reflect::{DescriptorPool, MessageDescriptor};
+use tokio::time::timeout_at;
 use tokio_stream::StreamExt;
 use tonic::{Status, Streaming, client::Grpc, metadata::MetadataMap};
 use tower::{Service, ServiceExt, service_fn, util::BoxCloneSyncService};
@@ -27,14 +28,23 @@ use self::{
     call::Raw,
     request::Asked,
 };
-use crate::{config::Limits, wire::descriptors};
+use crate::{
+    config::Limits,
+    grpc::status,
+    server::{
+        deadline::Until,
+        workers::{Cancelled, Workers},
+    },
+    telemetry::Uncalled,
+    wire::descriptors,
+};
 
 pub use answer::no_such_path;
 pub use binding::ContractError;
 
 /// Where the `OpenAPI` document is served.
 pub const OPENAPI_PATH: &str = "/v1/openapi.json";
-/// A text beyond this is read or written on a thread that may block: it takes some hundred microseconds.
+/// A text beyond this is read or written by a worker: it takes some hundred microseconds.
 const LARGE: usize = 32 << 10;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -59,6 +69,7 @@ pub struct Edge {
     contract: Arc<Contract>,
     request_bytes: usize,
     answer_bytes: usize,
+    workers: Workers,
 }
 
 #[derive(Debug)]
@@ -86,7 +97,15 @@ impl Edge {
         let openapi = openapi::document(pool, &table).to_string().into();
         let contract = Arc::new(Contract { pool: pool.clone(), table, openapi });
         let limits = Limits::default();
-        Ok(Self { contract, request_bytes: limits.request_bytes, answer_bytes: limits.answer_bytes })
+        let workers = Workers::uncounted();
+        Ok(Self { contract, request_bytes: limits.request_bytes, answer_bytes: limits.answer_bytes, workers })
+    }
+
+    /// With these workers to read and write long texts, instead of its own.
+    #[must_use]
+    pub fn workers(mut self, workers: Workers) -> Self {
+        self.workers = workers;
+        self
     }
 
     /// With another limit on a request's body, in bytes.
@@ -143,10 +162,15 @@ impl Edge {
         match contract.table.find(request.method(), request.uri().path()) {
             Found::Binding(binding, path) => self.call(grpc, binding, path, request).await,
             Found::Verbs(verbs) => answer::wrong_verb(&verbs),
-            Found::NoText => answer::error(&contract.pool, &request::refuse("", "the path is not UTF-8")),
+            Found::NoText => {
+                answer::uncalled(answer::error(&contract.pool, &request::refuse("", "the path is not UTF-8")), Uncalled::BadPath)
+            }
             Found::Nothing if request.uri().path() != OPENAPI_PATH => no_such_path(request.uri().path()),
             Found::Nothing if request.method() != Method::GET => answer::wrong_verb(&[Method::GET]),
-            Found::Nothing => answer::answer(StatusCode::OK, answer::JSON, MetadataMap::new(), Body::from(contract.openapi.clone())),
+            Found::Nothing => {
+                let document = Body::from(contract.openapi.clone());
+                answer::uncalled(answer::answer(StatusCode::OK, answer::JSON, MetadataMap::new(), document), Uncalled::OpenApi)
+            }
         }
     }
 
@@ -154,8 +178,8 @@ impl Edge {
         let (parts, body) = request.into_parts();
         let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let asked = Asked { path, query: parts.uri.query().unwrap_or_default().to_owned(), content_type };
-        let whole = (binding.clone(), asked, body, self.request_bytes);
-        let message = tokio_stream::once(whole).then(|(binding, asked, body, limit)| message(binding, asked, body, limit));
+        let whole = (self.clone(), binding.clone(), asked, body);
+        let message = tokio_stream::once(whole).then(|(edge, binding, asked, body)| edge.message(binding, asked, body));
         let mut body = Some(Body::from_stream(message));
         let through = service_fn(move |request: http::Request<tonic::body::Body>| {
             let body = body.take().unwrap_or_default(); // it is called once
@@ -165,21 +189,59 @@ impl Edge {
         let mut client = Grpc::new(through).max_decoding_message_size(self.answer_bytes);
         let answered = if binding.method.is_server_streaming() {
             let answered = client.streaming(call, binding.path.clone(), Raw).await;
-            answered.map(|answered| lines(self.contract.clone(), binding.method.output(), answered))
+            answered.map(|answered| self.lines(binding.method.output(), answered))
         } else {
             match client.client_streaming(call, binding.path.clone(), Raw).await {
-                Ok(answered) => one(binding.method.output(), answered).await,
+                Ok(answered) => self.one(binding.method.output(), answered).await,
                 Err(status) => Err(status),
             }
         };
         answered.unwrap_or_else(|status| answer::error(&self.contract.pool, &status))
     }
+
+    /// Reads and frames the message of a call, once the service asks for it.
+    async fn message(self, binding: Binding, asked: Asked, body: Body) -> Result<Bytes, Status> {
+        let body = if binding.has_body() { collect(body, self.request_bytes).await? } else { Bytes::new() };
+        let size = body.len();
+        let read = move |_: &Cancelled| request::message(&binding, &asked, &body).and_then(|message| call::framed(&message));
+        aside(&self.workers, size, None, read).await // the service's own deadline stops it
+    }
+
+    /// The answer of a call that has one. Its extensions hold the call's place until it is written.
+    async fn one(&self, output: MessageDescriptor, answered: tonic::Response<Bytes>) -> Result<Response, Status> {
+        let (metadata, message, extensions) = answered.into_parts();
+        let (size, until) = (message.len(), extensions.get::<Until>().copied());
+        let written = aside(&self.workers, size, until, move |cancelled| answer::json(&output, &message, cancelled)).await;
+        let text = written.map_err(|mut status| {
+            status.metadata_mut().clone_from(&metadata); // it is still the same call
+            status
+        })?;
+        let mut response = answer::answer(StatusCode::OK, answer::JSON, metadata, Body::from(text));
+        *response.extensions_mut() = extensions;
+        Ok(response)
+    }
+
+    /// The answer of a call that streams.
+    fn lines(&self, output: MessageDescriptor, answered: tonic::Response<Streaming<Bytes>>) -> Response {
+        let (metadata, messages, extensions) = answered.into_parts();
+        let (contract, workers) = (Arc::clone(&self.contract), self.workers.clone());
+        let lines = messages.then(move |item| {
+            let (contract, workers, output) = (Arc::clone(&contract), workers.clone(), output.clone());
+            async move { Ok::<_, Infallible>(line(&contract, &workers, output, item).await) }
+        });
+        let mut response = answer::answer(StatusCode::OK, answer::JSON_LINES, metadata, Body::from_stream(lines));
+        *response.extensions_mut() = extensions;
+        response
+    }
 }
 
-/// Reads and frames the message of a call, once the service asks for it.
-async fn message(binding: Binding, asked: Asked, body: Body, limit: usize) -> Result<Bytes, Status> {
-    let body = if binding.has_body() { collect(body, limit).await? } else { Bytes::new() };
-    aside(body.len(), move || request::message(&binding, &asked, &body).and_then(|message| call::framed(&message))).await
+/// A line of an answer that is a stream.
+async fn line(contract: &Contract, workers: &Workers, output: MessageDescriptor, item: Result<Bytes, Status>) -> Vec<u8> {
+    let written = match item {
+        Ok(message) => aside(workers, message.len(), None, move |cancelled| answer::json(&output, &message, cancelled)).await,
+        Err(status) => Err(status),
+    };
+    answer::line(&contract.pool, written)
 }
 
 /// A body within the limit; of one beyond it no more than the limit is read, and nothing where it says its length.
@@ -194,28 +256,20 @@ async fn collect(body: Body, limit: usize) -> Result<Bytes, Status> {
     }
 }
 
-/// The answer of a call that has one.
-async fn one(output: MessageDescriptor, answered: tonic::Response<Bytes>) -> Result<Response, Status> {
-    let (metadata, message, extensions) = answered.into_parts();
-    let text = aside(message.len(), move || answer::json(&output, &message)).await?;
-    let mut response = answer::answer(StatusCode::OK, answer::JSON, metadata, Body::from(text));
-    *response.extensions_mut() = extensions;
-    Ok(response)
-}
-
-/// The answer of a call that streams.
-fn lines(contract: Arc<Contract>, output: MessageDescriptor, answered: tonic::Response<Streaming<Bytes>>) -> Response {
-    let (metadata, messages, extensions) = answered.into_parts();
-    let lines = messages.map(move |item| Ok::<_, Infallible>(answer::line(&contract.pool, &output, item)));
-    let mut response = answer::answer(StatusCode::OK, answer::JSON_LINES, metadata, Body::from_stream(lines));
-    *response.extensions_mut() = extensions;
-    response
-}
-
-/// Does work on `size` bytes: here where it is little, else where it keeps no other call waiting.
-async fn aside<T: Send + 'static>(size: usize, work: impl FnOnce() -> Result<T, Status> + Send + 'static) -> Result<T, Status> {
+/// Does work on `size` bytes: here where it is little, else by a worker, so that it keeps no other call waiting; and not
+/// for longer than the call has.
+async fn aside<T: Send + 'static>(
+    workers: &Workers,
+    size: usize,
+    until: Option<Until>,
+    work: impl FnOnce(&Cancelled) -> Result<T, Status> + Send + 'static,
+) -> Result<T, Status> {
     if size <= LARGE {
-        return work();
+        return work(&Cancelled::default());
     }
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Status::internal("the worker that mapped this JSON failed")))
+    let work = async { workers.run(work).await.unwrap_or_else(|_| Err(status::handler_died())) };
+    match until {
+        None => work.await,
+        Some(Until(at)) => timeout_at(at, work).await.unwrap_or_else(|_| Err(status::too_late())),
+    }
 }

@@ -3,7 +3,7 @@
 //!
 //! A line is `SEQUENCE:HASH INSTANT SIGNATURE`; the signature, hexadecimal, is over the bytes before the last blank.
 
-use std::{fmt::Write, io, path::Path};
+use std::{io, path::Path};
 
 use jiff::Timestamp;
 use ring::{
@@ -16,6 +16,7 @@ use super::{
     disk::{Disk, Folder},
     line::instant,
 };
+use crate::hex::Hex;
 
 /// What keeps heads from being anchored.
 #[derive(Debug, thiserror::Error)]
@@ -85,10 +86,7 @@ pub fn read(line: &str, public: &str) -> Result<Head, String> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}"); // writing to a String cannot fail
-        hex
-    })
+    Hex(bytes).to_string()
 }
 
 fn bytes(hex: &str) -> Option<Vec<u8>> {

@@ -20,13 +20,15 @@ use std::{fmt, io, str::FromStr};
 pub use line::{Draft, Record};
 pub use writer::{Journal, SEGMENT};
 
+use crate::hex::Hex;
+
 /// SHA-256 of a record, or of what stands before the first: zeros.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Hash(pub [u8; 32]);
 
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        Hex(&self.0).fmt(f)
     }
 }
 

@@ -62,7 +62,7 @@ pub(super) fn parse(files: &DivisionFiles<'_>) -> Result<Divisions, Vec<Problem>
 
 impl<'a> Builder<'a> {
     fn problem(&mut self, list: &List<'_>, line: usize, message: impl Into<String>) {
-        self.problems.push(Problem { file: list.file.to_owned(), line, message: message.into() });
+        self.problems.push(Problem::new(list.file, line, message));
     }
 
     /// The rows of a list with their line numbers, each with exactly `N` fields, none of them empty.

@@ -81,16 +81,18 @@ impl Version {
     }
 
     /// The same, on processors that no call wants, for a renewal; where there are none for a while, on those there are.
-    ///
-    /// # Errors
-    /// As [`Version::build`].
-    pub fn build_gently(files: &Arc<Files>, since: SystemTime) -> Result<Self, Problems> {
+    /// `gentle` is held by who waits for idle processors, longer than anybody waits for it if need be: no more than one does.
+    fn build_gently(files: &Arc<Files>, since: SystemTime, gentle: &Arc<()>) -> Result<Self, Problems> {
+        if Arc::strong_count(gentle) > 1 {
+            return Self::build(files, since);
+        }
         let (send, receive) = mpsc::channel();
-        let theirs = Arc::clone(files);
+        let (theirs, held) = (Arc::clone(files), Arc::clone(gentle));
         thread::spawn(move || {
             // of this thread and those it makes; where it cannot be had, calls wait a little
             let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, IDLE);
             let _ = send.send(Self::build(&theirs, since)); // nobody may wait any more
+            drop(held);
         });
         receive.recv_timeout(PATIENCE).unwrap_or_else(|_| Self::build(files, since))
     }
@@ -102,14 +104,18 @@ impl Version {
     }
 
     /// Screens a firm, and counts and tells the answer.
-    pub fn screen(&self, firm: &Firm, metrics: &Arc<Metrics>) -> Answer<'_> {
+    pub fn screen(&self, firm: &Firm, metrics: &Metrics) -> Answer<'_> {
         let answer = self.engine.screen(firm);
-        let counters = self.counters.get_or_init(|| AnswerCounters::new(metrics, &self.engine).ok());
-        if let Some(counters) = counters {
+        if let Some(counters) = self.counters(metrics) {
             counters.answered(&answer, &self.engine);
         }
         texts(firm, &answer);
         answer
+    }
+
+    /// The counters of its answers: made here where a library did not make them when it loaded it.
+    fn counters(&self, metrics: &Metrics) -> Option<&AnswerCounters> {
+        self.counters.get_or_init(|| AnswerCounters::new(metrics, &self.engine).ok()).as_ref()
     }
 
     /// Its lists hash.
@@ -161,7 +167,8 @@ pub struct Library {
     versions: Option<Versions>,
     current: ArcSwap<Version>,
     recent: Recent,
-    reloading: Mutex<()>,
+    reloading: Mutex<Arc<()>>,
+    metrics: OnceLock<Arc<Metrics>>,
 }
 
 impl Library {
@@ -177,7 +184,20 @@ impl Library {
             versions.keep(&files)?;
         }
         let current = ArcSwap::from_pointee(version);
-        Ok(Self { source, versions, current, recent: Recent::default(), reloading: Mutex::new(()) })
+        Ok(Self { source, versions, current, recent: Recent::default(), reloading: Mutex::default(), metrics: OnceLock::new() })
+    }
+
+    /// Counts the answers of every version in `metrics`: makes a version's counters, some milliseconds' work, when it is
+    /// loaded, so that no call has to.
+    pub fn count_in(&self, metrics: &Arc<Metrics>) {
+        let _ = self.metrics.set(Arc::clone(metrics)); // said once
+        self.counted(&self.current());
+    }
+
+    fn counted(&self, version: &Version) {
+        if let Some(metrics) = self.metrics.get() {
+            let _ = version.counters(metrics);
+        }
     }
 
     /// The version in use now.
@@ -199,7 +219,7 @@ impl Library {
         self.recent.get(hash, || {
             let files = self.files(hash)?;
             let damaged = |problems: Problems| VersionError::Unusable { hash: hash.to_owned(), problems };
-            Version::build(&files, SystemTime::now()).map_err(damaged)
+            Version::build(&files, SystemTime::now()).inspect(|version| self.counted(version)).map_err(damaged)
         })
     }
 
@@ -235,7 +255,7 @@ impl Library {
     /// # Errors
     /// [`ReloadError`]; the version in use stays.
     pub fn reload(&self) -> Result<Reloaded, ReloadError> {
-        let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner); // it guards no data
+        let gentle = self.reloading.lock().unwrap_or_else(PoisonError::into_inner); // one reload at a time
         let before = self.current().hash().to_owned();
         if self.source == Source::Embedded {
             return Err(ReloadError::NoFolder);
@@ -244,10 +264,11 @@ impl Library {
         if files.hash() == before {
             return Ok(Reloaded { after: before.clone(), before });
         }
-        let version = Version::build_gently(&files, SystemTime::now())?;
+        let version = Version::build_gently(&files, SystemTime::now(), &gentle)?;
         if let Some(versions) = &self.versions {
             versions.keep(&files)?; // before it serves: what it decides must be there to be asked again
         }
+        self.counted(&version);
         let after = version.hash().to_owned();
         self.current.store(Arc::new(version));
         Ok(Reloaded { before, after })

@@ -35,6 +35,10 @@ impl From<&Limits> for Deadlines {
     }
 }
 
+/// Until when a call has, in the extensions of its answer: for what is done with it behind the call, such as its JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Until(pub Instant);
+
 /// Ends a call at its deadline with `DEADLINE_EXCEEDED`: its handler is dropped, a stream is closed, and a connection
 /// whose client does not take the answer is given up. A stream without a deadline of the client's goes on.
 pub async fn deadline(State(deadlines): State<Deadlines>, request: Request, next: Next) -> Response {
@@ -50,7 +54,10 @@ pub async fn deadline(State(deadlines): State<Deadlines>, request: Request, next
     };
     let unsent = request.extensions().get::<Peer>().map(|peer| peer.expect_sent(at));
     match timeout_at(at, next.run(request)).await {
-        Ok(response) => until_sent(response.map(|body| Body::new(Bounded { body, at, sleep: None })), unsent),
+        Ok(mut response) => {
+            response.extensions_mut().insert(Until(at));
+            until_sent(response.map(|body| Body::new(Bounded { body, at, sleep: None })), unsent)
+        }
         Err(_) => status::too_late().into_http(),
     }
 }

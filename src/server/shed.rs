@@ -8,7 +8,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use tokio::sync::{Semaphore, TryAcquireError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
 use super::held::until_sent;
 use crate::{
@@ -23,6 +23,7 @@ use crate::{
 pub struct Places {
     calls: Arc<Semaphore>,
     streams: Arc<Semaphore>,
+    open_streams: Arc<Semaphore>,
     metrics: Arc<Metrics>,
 }
 
@@ -31,21 +32,40 @@ impl Places {
     #[must_use]
     pub fn new(limits: &Limits, metrics: Arc<Metrics>) -> Self {
         let places = |count| Arc::new(Semaphore::new(count));
-        Self { calls: places(limits.concurrency), streams: places(limits.subscriptions), metrics }
+        Self {
+            calls: places(limits.concurrency),
+            streams: places(limits.subscriptions),
+            open_streams: places(limits.open_subscriptions),
+            metrics,
+        }
     }
 }
 
+/// The place of a call, in the extensions of its answer too: whoever keeps these, to write the answer anew, keeps it.
+#[derive(Debug, Clone)]
+struct Taken {
+    _place: Arc<OwnedSemaphorePermit>,
+}
+
 /// Lets a call through where there is a place, which it holds until its answer has been sent. Streams have places of
-/// their own: they stay. Health checks need none: they must be heard when the service is busiest.
+/// their own: they stay; and those that need no identity others, so that nobody unknown takes the places of those who are
+/// known. Health checks need none: they must be heard when the service is busiest.
 pub async fn shed(State(places): State<Places>, request: Request, next: Next) -> Response {
     let method = method(request.uri().path());
-    let streams = method.is_some_and(|method| method.streams);
-    if !streams && method.is_some_and(|method| method.access == Access::Open) {
-        return next.run(request).await;
-    }
-    let (free, why) = if streams { (places.streams, Shed::Streams) } else { (places.calls, Shed::Calls) };
+    let open = method.is_some_and(|method| method.access == Access::Open);
+    let (free, why) = match (method.is_some_and(|method| method.streams), open) {
+        (false, true) => return next.run(request).await,
+        (false, false) => (places.calls, Shed::Calls),
+        (true, false) => (places.streams, Shed::Streams),
+        (true, true) => (places.open_streams, Shed::OpenStreams),
+    };
     match free.try_acquire_owned() {
-        Ok(place) => until_sent(next.run(request).await, place),
+        Ok(place) => {
+            let taken = Taken { _place: Arc::new(place) };
+            let mut response = next.run(request).await;
+            response.extensions_mut().insert(taken.clone());
+            until_sent(response, taken)
+        }
         Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => {
             places.metrics.shed.of(why).inc();
             status::overloaded().into_http()

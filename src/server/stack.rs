@@ -5,25 +5,26 @@ use std::sync::Arc;
 use axum::{
     Router,
     body::Body,
-    extract::Request,
-    middleware::{Next, from_fn, from_fn_with_state},
+    extract::{Request, State},
+    middleware::{Next, from_fn_with_state},
     response::Response,
 };
 use http::{HeaderName, HeaderValue, Method, header};
 use tonic_web::GrpcWebLayer;
-use tower::ServiceBuilder;
+use tower::{ServiceBuilder, ServiceExt};
 use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
 
 use super::{
     caller::{Callers, admit},
     deadline::{Deadlines, deadline, sent_in_time},
     shed::{Places, shed},
+    workers::Workers,
 };
 use crate::{
     config::{Http, Limits},
     grpc::status,
     http::{ContractError, Edge, no_such_path},
-    telemetry::{CallsLayer, Metrics},
+    telemetry::{CallsLayer, Metrics, seen},
 };
 
 /// Puts the layers of a gRPC call round what answers it. Outermost first: the call is counted and logged, its caller is
@@ -37,29 +38,36 @@ pub fn layered(answers: Router, limits: &Limits, callers: Arc<Callers>, metrics:
         .layer(CallsLayer::new(Arc::clone(metrics)))
 }
 
-/// The ways in to a gRPC service with its layers: gRPC, gRPC-Web, and JSON over HTTP, all on one port.
+/// The ways in to a gRPC service with its layers: gRPC, gRPC-Web, and JSON over HTTP, all on one port. `workers` read and
+/// write long texts of JSON.
 ///
 /// # Errors
 /// [`ContractError`] where the contract cannot be offered over HTTP.
-pub fn doors(grpc: Router, limits: &Limits, http: &Http) -> Result<Router, ContractError> {
-    let json = Edge::new()?.request_bytes(limits.request_bytes).answer_bytes(limits.answer_bytes).routes(grpc.clone());
+pub fn doors(grpc: Router, workers: &Workers, limits: &Limits, http: &Http, metrics: &Arc<Metrics>) -> Result<Router, ContractError> {
+    let edge = Edge::new()?.request_bytes(limits.request_bytes).answer_bytes(limits.answer_bytes).workers(workers.clone());
     let web = ServiceBuilder::new()
         .map_response(|response: Response<tonic::body::Body>| response.map(Body::new))
         .layer(GrpcWebLayer::new())
         .map_request(|request: http::Request<tonic::body::Body>| request.map(Body::new));
-    let json = json.layer(from_fn_with_state(Deadlines::from(limits), sent_in_time));
-    let doors = grpc.layer(web).layer(from_fn(only_grpc)).merge(json);
+    let seen = || from_fn_with_state(Arc::clone(metrics), seen);
+    let json = edge.routes(grpc.clone()).layer(from_fn_with_state(Deadlines::from(limits), sent_in_time)).layer(seen());
+    let nothing = Router::new().fallback(nothing).layer(seen());
+    let doors = grpc.layer(web).layer(from_fn_with_state(nothing, only_grpc)).merge(json);
     Ok(if http.cors_origins.is_empty() { doors } else { doors.layer(cors(http)) })
 }
 
 /// What is no gRPC has nothing to look for here.
-async fn only_grpc(request: Request, next: Next) -> Response {
+async fn only_grpc(State(nothing): State<Router>, request: Request, next: Next) -> Response {
     let kind = request.headers().get(header::CONTENT_TYPE);
     if kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc")) {
         next.run(request).await
     } else {
-        no_such_path(request.uri().path())
+        nothing.oneshot(request).await.unwrap_or_else(|never| match never {})
     }
+}
+
+async fn nothing(request: Request) -> Response {
+    no_such_path(request.uri().path())
 }
 
 /// Pages of these origins may call.

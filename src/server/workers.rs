@@ -18,7 +18,7 @@ use crate::telemetry::Held;
 pub struct Workers {
     free: Arc<Semaphore>,
     count: usize,
-    waiting: IntGauge,
+    waiting: Option<IntGauge>,
 }
 
 /// Whether the caller has gone, so that the work can stop.
@@ -45,10 +45,17 @@ impl Workers {
         Self::of(thread::available_parallelism().map_or(1, std::num::NonZero::get), waiting)
     }
 
+    /// Workers whose queue nobody counts.
+    #[must_use]
+    pub fn uncounted() -> Self {
+        let count = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self { free: Arc::new(Semaphore::new(count)), count, waiting: None }
+    }
+
     /// So many workers, whose queue `waiting` counts.
     #[must_use]
     pub fn of(workers: usize, waiting: &IntGauge) -> Self {
-        Self { free: Arc::new(Semaphore::new(workers)), count: workers, waiting: waiting.clone() }
+        Self { free: Arc::new(Semaphore::new(workers)), count: workers, waiting: Some(waiting.clone()) }
     }
 
     /// How many there are.
@@ -64,7 +71,7 @@ impl Workers {
     /// [`WorkerDied`] where the work panicked.
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce(&Cancelled) -> T + Send + 'static) -> Result<T, WorkerDied> {
         let place = {
-            let _waiting = Held::new(&self.waiting);
+            let _waiting = self.waiting.as_ref().map(Held::new);
             Arc::clone(&self.free).acquire_owned().await.map_err(|_| WorkerDied)?
         };
         let cancelled = Cancelled::default();

@@ -1,8 +1,6 @@
 //! Counting answers (答复计数). It is done for every firm, beside some microseconds of screening, so nothing is
 //! looked up by name here: every counter is at hand, by number.
 
-use std::sync::Arc;
-
 use prometheus::{IntCounter, IntCounterVec};
 
 use super::{
@@ -34,7 +32,7 @@ impl AnswerCounters {
     ///
     /// # Errors
     /// [`TelemetryError`] where a metric cannot be made: a bug, not a circumstance.
-    pub fn new(metrics: &Arc<Metrics>, engine: &Engine) -> Result<Self, TelemetryError> {
+    pub fn new(metrics: &Metrics, engine: &Engine) -> Result<Self, TelemetryError> {
         let hits = engine.lists().terms().iter().map(|term| metrics.hits.get_metric_with_label_values(&[&term.text]));
         let fields = Decision::ALL.iter().map(|decision| of_decision(&metrics.fields, *decision));
         Ok(Self {

@@ -24,7 +24,7 @@ pub const REQUEST_ID: &str = "x-request-id";
 /// Longest request id that a client may choose.
 const LONGEST_ID: usize = 64;
 /// The target of the calls' spans and lines.
-const TARGET: &str = "mingcha::calls";
+pub(super) const TARGET: &str = "mingcha::calls";
 
 /// The id of a call, in the extensions of its request: the client's, or a new UUID version 7.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct RequestId(HeaderValue);
 
 impl RequestId {
     /// The client's id where it sent one of 1 to 64 visible ASCII characters, else a new one.
-    fn of(headers: &HeaderMap) -> Self {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
         let visible = |id: &&HeaderValue| (1..=LONGEST_ID).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic);
         headers.get(REQUEST_ID).filter(visible).map_or_else(Self::new, |id| Self(id.clone()))
     }
@@ -41,6 +41,11 @@ impl RequestId {
         let mut text = Uuid::encode_buffer();
         let id = Uuid::now_v7().hyphenated().encode_lower(&mut text);
         Self(HeaderValue::from_str(id).unwrap_or_else(|_| HeaderValue::from_static("none"))) // a UUID is ASCII
+    }
+
+    /// It as the value of a header.
+    pub(super) fn value(&self) -> &HeaderValue {
+        &self.0
     }
 
     /// It as text.

@@ -29,6 +29,8 @@ vocabulary! {
         Calls = "calls", "调用";
         /// As many streams as are allowed went on.
         Streams = "streams", "流";
+        /// As many streams that need no identity as are allowed went on.
+        OpenStreams = "open_streams", "公开流";
     }
 }
 

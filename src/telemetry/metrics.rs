@@ -12,6 +12,7 @@ use super::{
     labels::{ClearedReason, Family, Reload, Sent, Shed},
     methods::Methods,
     office::OfficeGauges,
+    uncalled::Uncalled,
 };
 use crate::{
     auth::Refusal,
@@ -36,10 +37,13 @@ pub struct Metrics {
     lists_loaded: Gauge,
     /// How reloads went.
     pub reloads: Family<Reload>,
-    /// 1 where the last lists looked at were good, every canary hitting; 0 where they were refused.
+    /// 0 where a canary of lists that were looked at did not hit, until good ones are; else 1. Lists refused for other
+    /// reasons change nothing here.
     pub canary_ok: IntGauge,
     /// Calls shed.
     pub shed: Family<Shed>,
+    /// Answers over HTTP that were no calls.
+    pub uncalled: Family<Uncalled>,
     /// Calls refused to their callers.
     pub refused: Family<Refusal>,
     /// Connections open.
@@ -79,9 +83,10 @@ impl Metrics {
             canary_ok: gauge(
                 r,
                 "mingcha_canary_ok",
-                "Whether the last lists looked at were good: no problem in them, and every canary hits.",
+                "0 from when a text that must hit did not by new lists, which were refused, until good ones are read.",
             )?,
             shed: Family::new(r, "mingcha_shed_total", "Calls shed, by reason.", "reason")?,
+            uncalled: Family::new(r, "mingcha_http_uncalled_total", "Answers over HTTP that were no calls, by what they were.", "answer")?,
             refused: Family::new(r, "mingcha_refused_total", "Calls refused to their callers, by reason.", "reason")?,
             connections: gauge(r, "mingcha_connections", "Connections open.")?,
             closed: Family::new(r, "mingcha_connections_closed_total", "Connections that the service ended, by reason.", "reason")?,
@@ -108,12 +113,21 @@ impl Metrics {
             Err(ReloadError::Keep(_)) => Reload::Failed,
         };
         self.reloads.of(outcome).inc();
-        self.canary_ok.set(i64::from(outcome != Reload::Refused));
-        self.lists_of(library);
+        match reloaded {
+            Ok(_) => self.canary_ok.set(1),
+            Err(ReloadError::Problems(problems)) if problems.list().iter().any(|problem| problem.canary) => self.canary_ok.set(0),
+            Err(_) => {} // whether its canaries hit is not known
+        }
+        self.current_of(library);
     }
 
-    /// Says which lists a library serves by.
-    pub fn lists_of(&self, library: &Library) {
+    /// Says which lists a library serves by, and counts the answers of each version of them here from now on.
+    pub fn lists_of(self: &Arc<Self>, library: &Library) {
+        library.count_in(self);
+        self.current_of(library);
+    }
+
+    fn current_of(&self, library: &Library) {
         let version = library.current();
         self.lists_serve(version.hash(), version.since());
     }

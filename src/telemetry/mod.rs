@@ -13,6 +13,7 @@ mod methods;
 mod metrics;
 mod office;
 mod traces;
+mod uncalled;
 
 use std::{
     io::{self, BufWriter, Write},
@@ -38,6 +39,7 @@ pub use call::{REQUEST_ID, RequestId};
 pub use calls::{CallBody, CallFuture, Calls, CallsLayer};
 pub use methods::code_name;
 pub use metrics::{Held, Metrics};
+pub use uncalled::{Uncalled, seen};
 
 use crate::{
     config::Telemetry,

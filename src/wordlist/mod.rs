@@ -5,7 +5,7 @@ pub mod instrument;
 pub(crate) mod rows;
 pub mod tables;
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 use sha2::{Digest, Sha256};
@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     calendar::Calendar,
     characters::Characters,
+    hex::Hex,
     jurisdiction::{DivisionFiles, Divisions},
     normalize::Normalized,
     problem::{Problem, Problems},
@@ -75,10 +76,7 @@ impl Files {
             hash.update([0]);
             hash.update(text);
         }
-        hash.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}"); // writing to a String cannot fail
-            hex
-        })
+        Hex(&hash.finalize()).to_string()
     }
 }
 

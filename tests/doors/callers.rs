@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use mingcha::{
     auth::{Access, Identity, METHODS, Role, SubjectName, TokenHash},
+    http::OPENAPI_PATH,
     server::tls::Certificates,
     wire::DESCRIPTORS,
 };
@@ -163,7 +164,9 @@ fn the_document_is_the_table() {
     let text = format!(
         "# Who may call what\n\nMade from the table in `src/auth/permission.rs` by\n\
          `MINGCHA_UPDATE=1 cargo test --release the_document_is_the_table`; a test keeps it.\n\n{head}{rule}{}\n\
-         *open*: without an identity. An HTTP call needs what its method needs.\n",
+         *open*: without an identity. An HTTP call needs what its method needs. Open besides, and no calls: `GET {OPENAPI_PATH}`, and the\n\
+         answers that there is nothing at a path (404) or not for this verb (405). They carry an `x-request-id` and are counted in\n\
+         `mingcha_http_uncalled_total`.\n",
         rows.collect::<String>()
     );
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/access.md");

@@ -10,8 +10,13 @@ use std::{
 
 use axum::{Router, body::Body, response::Response, routing::post};
 use bytes::Bytes;
+use http::Request;
 use http_body_util::BodyExt;
-use mingcha::{config::Limits, server::connection::Closed, telemetry::labels::Shed};
+use mingcha::{
+    config::Limits,
+    server::{caller::Callers, connection::Closed, deadline::Until, stack::layered},
+    telemetry::{Metrics, labels::Shed},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -19,6 +24,7 @@ use tokio::{
     time::timeout,
 };
 use tonic::{Code, Status};
+use tower::ServiceExt;
 
 use super::{Client, PATIENCE, Plan, SCREEN};
 
@@ -204,6 +210,28 @@ async fn calls_without_a_place_are_shed_at_once_and_health_is_not() {
     assert_eq!(client.call("/mingcha.v1.WordlistService/FindTerm", &[]).await.code, Code::Ok);
 }
 
+/// Whoever watches health, without an identity, takes no place of the streams that need one; nor the other way round.
+#[tokio::test]
+async fn open_streams_have_places_of_their_own() {
+    const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+    let limits = Limits { subscriptions: 1, open_subscriptions: 1, ..Limits::default() };
+    let endless = || async { Response::builder().header("content-type", "application/grpc").body(Body::new(Endless)).expect("an answer") };
+    let house = Plan { answers: Router::new().fallback(endless), limits, ..Plan::default() }.build().await;
+    let mut client = house.client().await;
+    let watching = client.send(WATCH, &[]).await.expect("an answer");
+    assert_eq!(client.call(WATCH, &[]).await.code, Code::ResourceExhausted);
+    let asking = client.send(REFLECTION, &[]).await.expect("an answer");
+    assert!(Status::from_header_map(asking.headers()).is_none(), "it goes on");
+    assert_eq!(client.call(REFLECTION, &[]).await.code, Code::ResourceExhausted);
+    let shed = |why| house.metrics.shed.of(why).get();
+    assert_eq!((shed(Shed::OpenStreams), shed(Shed::Streams), shed(Shed::Calls)), (1, 1, 0));
+    drop(watching);
+    let again = timeout(PATIENCE, async {
+        while client.send(WATCH, &[]).await.is_ok_and(|answer| answer.headers().contains_key("grpc-status")) {}
+    });
+    again.await.expect("its place is free again");
+}
+
 #[tokio::test]
 async fn a_place_is_free_again_when_its_caller_goes_away() {
     let (told, given_up) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
@@ -316,4 +344,20 @@ async fn a_handler_that_panics_fails_its_own_call_only() {
 
 async fn bug() -> Response {
     panic!("as a bug would")
+}
+
+/// Who writes an answer anew, as the HTTP edge does, keeps its extensions, and with them its place.
+#[tokio::test]
+async fn a_place_is_held_by_the_extensions_of_the_answer() {
+    let limits = Limits { concurrency: 1, ..Limits::default() };
+    let router = layered(Router::new().fallback(super::welcome), &limits, Arc::new(Callers::new(None)), &Metrics::new().expect("metrics"));
+    let call = || router.clone().oneshot(Request::post(SCREEN).body(Body::empty()).expect("a request"));
+    let is_shed =
+        |response: &Response| Status::from_header_map(response.headers()).is_some_and(|status| status.code() == Code::ResourceExhausted);
+    let (parts, body) = call().await.expect("an answer").into_parts();
+    drop(body);
+    assert!(is_shed(&call().await.expect("an answer")));
+    assert!(parts.extensions.get::<Until>().is_some());
+    drop(parts);
+    assert!(!is_shed(&call().await.expect("an answer")));
 }
