@@ -9,6 +9,7 @@ mod live;
 mod model;
 mod people;
 mod random;
+mod reopening;
 
 use std::{
     path::{Path, PathBuf},
@@ -17,6 +18,7 @@ use std::{
 };
 
 use mingcha::{
+    auth::Identity,
     embedded,
     journal::{
         Hash,
@@ -48,7 +50,7 @@ fn settings(data: &Path) -> Settings {
 }
 
 /// What a request says: the same command is the same body.
-fn submission(identity: &Arc<mingcha::auth::Identity>, request_id: &str, command: &Command) -> Submission {
+fn submission(identity: &Arc<Identity>, request_id: &str, command: &Command) -> Submission {
     let body = Hash(Sha256::digest(format!("{command:?}")).into());
     let (identity, request_id, command) = (Arc::clone(identity), request_id.to_owned(), command.clone());
     Submission { identity, request_id, body, command, documents: None, version: version() }
@@ -75,11 +77,16 @@ impl Desk {
         &self.opened.as_ref().expect("it is open").office
     }
 
-    fn submit(&self, identity: &Arc<mingcha::auth::Identity>, request_id: &str, command: &Command) -> Result<Acknowledged, OfficeError> {
-        patiently(|| self.runtime.block_on(self.office().submit(submission(identity, request_id, command))))
+    fn submit(&self, identity: &Arc<Identity>, request_id: &str, command: &Command) -> Result<Acknowledged, OfficeError> {
+        patiently(|| self.submit_once(identity, request_id, command))
     }
 
-    fn does(&self, identity: &Arc<mingcha::auth::Identity>, command: &Command) -> Acknowledged {
+    /// Without waiting for an index that is made again.
+    fn submit_once(&self, identity: &Arc<Identity>, request_id: &str, command: &Command) -> Result<Acknowledged, OfficeError> {
+        self.runtime.block_on(self.office().submit(submission(identity, request_id, command)))
+    }
+
+    fn does(&self, identity: &Arc<Identity>, command: &Command) -> Acknowledged {
         self.submit(identity, "", command).unwrap_or_else(|error| panic!("{command:?}: {error}"))
     }
 

@@ -274,22 +274,30 @@ fn a_full_disk_is_said_and_survived() {
     let mut acknowledged = Vec::new();
     let error = loop {
         let long = format!("某地{}理财公司{}", acknowledged.len(), "长".repeat(2_000));
-        match desk.submit(&registrar(), "", &record(&screening(&long))) {
+        match desk.submit_once(&registrar(), "", &record(&screening(&long))) {
             Ok(answer) => acknowledged.push(answer.file.name.clone()),
             Err(error) => break error.to_string(),
         }
     };
     assert!(error.contains("No space left") || error.contains("made again"), "{error}");
-    let refused = desk.submit(&registrar(), "", &record(&screening("甲"))).expect_err("it takes no more").to_string();
+    let refused = desk.submit_once(&registrar(), "", &record(&screening("甲"))).expect_err("it takes no more").to_string();
     assert!(refused.contains("journal") || refused.contains("index"), "{refused}");
     desk.close();
-    let said = Office::open(&settings(&data)).err().map(|error| error.to_string());
-    assert!(said.is_none_or(|said| said.contains("No space left")));
+    match Desk::over(&data, Office::open(&settings(&data))) {
+        Err(error) => assert!(error.to_string().contains("No space left"), "{error}"),
+        Ok(mut desk) => {
+            // there may be a little room again, or the index cannot be made and nothing is taken
+            let outcome = desk.submit_once(&registrar(), "", &record(&screening("丙")));
+            acknowledged.extend(outcome.ok().map(|answer| answer.file.name.clone()));
+            desk.close();
+        }
+    }
     assert!(fs::read_dir(&data).expect("a folder").count() <= 4, "what was begun in vain is left behind");
     assert!(Process::new("mount").args(["-o", "remount,size=64m"]).arg(&data).status().expect("mount").success());
     let mut desk = Desk::open(&data);
     let names: Vec<String> = desk.files().into_iter().map(|file| file.name).collect();
-    assert!(names.len() <= acknowledged.len() + 1 && names.starts_with(&acknowledged), "{} of {}", names.len(), acknowledged.len());
+    assert!(names.len() <= acknowledged.len() + 2, "{} of {}", names.len(), acknowledged.len());
+    assert!(acknowledged.iter().all(|name| names.contains(name)));
     desk.does(&registrar(), &record(&screening("乙")));
     desk.close();
     verified(&data);
