@@ -46,6 +46,7 @@ pub mod grpc;
 pub mod http;
 pub mod journal;
 pub mod library;
+pub mod register;
 pub mod server;
 pub mod sheet;
 pub mod telemetry;
