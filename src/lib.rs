@@ -47,6 +47,7 @@ pub mod http;
 pub mod journal;
 pub mod library;
 pub mod register;
+pub mod rescreen;
 pub mod server;
 pub mod sheet;
 pub mod telemetry;

@@ -16,6 +16,7 @@ mod library;
 mod lists;
 mod openapi;
 mod oracle;
+mod rescreen;
 mod rules;
 mod server;
 mod service;

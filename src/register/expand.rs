@@ -8,24 +8,26 @@ use std::{
     },
 };
 
+use ruzstd::decoding::{
+    BlockDecodingStrategy, FrameDecoder,
+    errors::{FrameDecoderError, ReadFrameHeaderError},
+};
+
 /// How far a compressed register may expand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Most bytes.
     pub bytes: u64,
-    /// Most bytes for one compressed byte; asked once [`FREE`](Self::FREE) bytes are out.
+    /// Most bytes for one compressed byte, beyond what is free.
     pub ratio: u64,
-}
-
-impl Limits {
     /// Bytes that any file may expand to.
-    pub const FREE: u64 = 64 * 1024 * 1024;
+    pub free: u64,
 }
 
 impl Default for Limits {
-    /// 1 TiB, as much as all firms of the country; 250, far more than texts of firms give.
+    /// 1 TiB, as much as all firms of the country; 250, far more than texts of firms give; 64 MiB are free.
     fn default() -> Self {
-        Self { bytes: 1 << 40, ratio: 250 }
+        Self { bytes: 1 << 40, ratio: 250, free: 64 << 20 }
     }
 }
 
@@ -73,11 +75,47 @@ impl<R: Read> Read for Expanding<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.input.read(buffer)?;
         self.out += read as u64;
-        let fair = self.compressed.load(Ordering::Relaxed).saturating_mul(self.limits.ratio).max(Limits::FREE);
+        let fair = self.compressed.load(Ordering::Relaxed).saturating_mul(self.limits.ratio).max(self.limits.free);
         if self.out > self.limits.bytes.min(fair) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, TooLarge(self.limits)));
         }
         Ok(read)
+    }
+}
+
+/// The frames of a zstd stream, one after the other.
+struct Zstd<R> {
+    input: R,
+    frame: FrameDecoder,
+}
+
+impl<R: BufRead> Read for Zstd<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if self.frame.can_collect() > 0 && (self.frame.is_finished() || self.frame.can_collect() >= buffer.len()) {
+                return self.frame.read(buffer);
+            }
+            if !self.frame.is_finished() {
+                self.frame.decode_blocks(&mut self.input, BlockDecodingStrategy::UptoBytes(buffer.len())).map_err(io::Error::other)?;
+            } else if self.frame.get_checksum_from_data().is_some_and(|sum| Some(sum) != self.frame.get_calculated_checksum()) {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "a checksum of the compressed file is wrong"));
+            } else if self.input.fill_buf()?.is_empty() {
+                return Ok(0);
+            } else {
+                self.begin()?;
+            }
+        }
+    }
+}
+
+impl<R: BufRead> Zstd<R> {
+    fn begin(&mut self) -> io::Result<()> {
+        match self.frame.reset(&mut self.input) {
+            Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
+                io::copy(&mut self.input.by_ref().take(length.into()), &mut io::sink()).map(|_| ())
+            }
+            other => other.map_err(io::Error::other),
+        }
     }
 }
 
@@ -89,7 +127,7 @@ pub fn expanded(input: impl Read + Send + 'static, compressed: &Arc<AtomicU64>, 
     let mut input = BufReader::with_capacity(128 * 1024, Counted::new(input, Arc::clone(compressed)));
     let bounded = |input: Box<dyn Read + Send>| Box::new(Expanding { input, limits, compressed: Arc::clone(compressed), out: 0 });
     Ok(match input.fill_buf()? {
-        [0x28, 0xB5, 0x2F, 0xFD, ..] => bounded(Box::new(zstd::Decoder::with_buffer(input)?)),
+        [0x28, 0xB5, 0x2F, 0xFD, ..] => bounded(Box::new(Zstd { input, frame: FrameDecoder::new() })),
         [0x1F, 0x8B, ..] => bounded(Box::new(flate2::bufread::MultiGzDecoder::new(input))),
         _ => Box::new(input),
     })
@@ -112,20 +150,34 @@ mod tests {
         out.finish().expect("memory")
     }
 
+    fn zstd(bytes: &[u8]) -> Vec<u8> {
+        ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
+    }
+
+    /// A frame that is to be skipped.
+    const SKIPPED: &[u8] = &[0x50, 0x2A, 0x4D, 0x18, 3, 0, 0, 0, 1, 2, 3];
+
     #[test]
     fn what_is_compressed_is_expanded() {
         let text = "某地众诚理财有限公司\n".repeat(1000);
-        let zstd = zstd::encode_all(text.as_bytes(), 3).expect("memory");
-        for bytes in [text.clone().into_bytes(), zstd, gzip(text.as_bytes()), [gzip(b""), gzip(text.as_bytes())].concat()] {
+        let packed = zstd(text.as_bytes());
+        for bytes in [
+            text.clone().into_bytes(),
+            packed.clone(),
+            [zstd(b""), SKIPPED.to_vec(), packed].concat(),
+            gzip(text.as_bytes()),
+            [gzip(b""), gzip(text.as_bytes())].concat(),
+        ] {
             assert_eq!(read(bytes, Limits::default()).expect("within the limits"), text.len() as u64);
         }
     }
 
     #[test]
     fn bombs_are_refused() {
-        let zeros = vec![0; 80 << 20];
-        for bomb in [gzip(&zeros), zstd::encode_all(&zeros[..], 3).expect("memory")] {
-            let error = read(bomb, Limits::default()).unwrap_err();
+        let zeros = vec![0; 4 << 20];
+        let limits = Limits { free: 1 << 20, ..Limits::default() };
+        for bomb in [gzip(&zeros), zstd(&zeros)] {
+            let error = read(bomb, limits).unwrap_err();
             assert!(error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<TooLarge>), "{error}");
         }
         let text = b"abcdefghijklmnopqrstuvwxyz";

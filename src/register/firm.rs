@@ -101,14 +101,16 @@ impl<'e> Places<'e> {
         if let Some(known) = self.known.get(&self.text) {
             return *known;
         }
-        let region = self.read(&self.text);
+        let region = self.named(&self.text);
         if self.known.len() < MOST_KNOWN {
             self.known.insert(self.text.clone(), region);
         }
         region
     }
 
-    fn read(&self, text: &str) -> Option<Region> {
+    /// The place that a text names: a code of GB/T 2260, a place, an authority.
+    #[must_use]
+    pub fn named(&self, text: &str) -> Option<Region> {
         let read = Normalized::of(text, self.engine.characters()).text(); // 馬鞍山 is 马鞍山, and not 鞍山
         let digits = read.len() >= 6 && read.bytes().all(|byte| byte.is_ascii_digit());
         let code = if digits { read.get(..6).and_then(|code| self.code(code)) } else { None };

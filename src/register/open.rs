@@ -223,6 +223,9 @@ fn header<R: Read>(blocks: &mut Blocks<R>, form: Form, encoding: Encoding, said:
         return Err(OpenError::Header("it is far too long"));
     }
     let text = encoding.read(&block.bytes[blank..end]).ok_or(OpenError::Header("it is no text in the register's encoding"))?;
+    if text.trim().is_empty() {
+        return Err(OpenError::Empty);
+    }
     let headers = fields(&text, form).ok_or(OpenError::Header("it is no text"))?;
     let headers: Vec<&str> = headers.iter().collect();
     if headers.iter().all(|header| header.trim().is_empty()) {

@@ -29,7 +29,7 @@ pub(super) fn check(path: &Path, limits: Limits) -> Result<(), OpenError> {
         packed = packed.saturating_add(entry.compressed_size());
         size = size.saturating_add(entry.size());
     }
-    let fair = packed.saturating_mul(limits.ratio).max(Limits::FREE);
+    let fair = packed.saturating_mul(limits.ratio).max(limits.free);
     if size > limits.bytes.min(fair) { Err(TooLarge(limits).into()) } else { Ok(()) }
 }
 
@@ -99,7 +99,7 @@ impl Writer<'_> {
         for sheet in book.sheet_names() {
             match book.worksheet_cells_reader(&sheet) {
                 Err(XlsxError::NotAWorksheet(_)) => {} // a chart
-                cells => self.sheet(Rows { cells: cells?, held: None })?,
+                cells => self.sheet(Rows { cells: cells?, held: None, ended: false })?,
             }
         }
         self.send()
@@ -151,6 +151,7 @@ struct Rows<'b, R: Read + Seek> {
     cells: XlsxCellReader<'b, R>,
     /// The first cell of the row that comes next: its row, its column, its text.
     held: Option<(u32, u32, String)>,
+    ended: bool,
 }
 
 impl<R: Read + Seek> Rows<'_, R> {
@@ -175,8 +176,13 @@ impl<R: Read + Seek> Rows<'_, R> {
         if let Some(held) = self.held.take() {
             return Ok(Some(held));
         }
+        if self.ended {
+            return Ok(None); // calamine takes it ill to be asked again
+        }
         let of = |cell: calamine::Cell<DataRef<'_>>| (cell.get_position().0, cell.get_position().1, text(cell.get_value()));
-        Ok(self.cells.next_cell()?.map(of))
+        let cell = self.cells.next_cell()?.map(of);
+        self.ended = cell.is_none();
+        Ok(cell)
     }
 }
 
