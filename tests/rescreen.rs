@@ -1,5 +1,6 @@
 //! `mingcha rescreen`: real files, the real binary.
 
+mod changes;
 mod dirt;
 mod formats;
 mod resume;

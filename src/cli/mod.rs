@@ -5,6 +5,7 @@ mod journal;
 mod jsonl;
 mod lists;
 mod paint;
+mod preview;
 mod rescreen;
 mod screen;
 mod serve;

@@ -19,8 +19,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{CUT_OFF, IO_FAILED, Lists, bad_use, print, screen::value};
 use crate::{
     clock::today,
-    day,
+    day, embedded,
     jurisdiction::Region,
+    library::versions::Versions,
+    problem::Problems,
     register::{
         Kind, OpenError, Options, Said,
         expand::Limits,
@@ -28,7 +30,8 @@ use crate::{
         text,
     },
     rescreen::{
-        Checkpoint, Counts, Defaults, Fingerprint, Judge, Output, RescreenError, Source,
+        Checkpoint, Counts, Defaults, Delta, Fingerprint, Judge, Layout, Output, RescreenError, Source,
+        columns::{CHANGED, FLAGGED},
         output::{checkpoint_of, was_finished},
         pipeline::{Run, run},
         progress::Progress,
@@ -36,6 +39,7 @@ use crate::{
     screen::{ENGINE_VERSION, Engine},
     sheet::{CsvOptions, Encoding, Format},
     vocabulary::{Decision, EntityKind, Event},
+    wordlist::Files,
 };
 
 #[derive(Debug, Args)]
@@ -77,6 +81,18 @@ pub(super) struct Arguments {
     /// Most GiB that a compressed input may expand to.
     #[arg(long, value_name = "GIB", default_value_t = 1024)]
     most_expanded: u64,
+    /// Only the firms whose decision changed since the lists of this hash; they are kept in the folder of --data.
+    #[arg(long, value_name = "LISTS_HASH", requires = "data", conflicts_with = "from_lists")]
+    since: Option<String>,
+    /// The service's data folder, where it keeps every version of the lists.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Only the firms whose decision changes from the lists of this folder.
+    #[arg(long, value_name = "DIR")]
+    from_lists: Option<PathBuf>,
+    /// … to those of this folder [default: the lists at hand].
+    #[arg(long, value_name = "DIR", requires = "from_lists")]
+    to_lists: Option<PathBuf>,
     /// Go on with a run that was stopped.
     #[arg(long, conflicts_with = "restart")]
     resume: bool,
@@ -90,51 +106,77 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(self, lists: &Lists) -> anyhow::Result<ExitCode> {
-        let engine = match lists.engine() {
-            Ok(engine) => engine,
-            Err(problems) => return Ok(bad_use(&problems)),
+        let (before, after) = match self.versions(lists) {
+            Ok(versions) => versions,
+            Err(why) => return Ok(bad_use(&why)),
+        };
+        let delta = match &before {
+            None => None,
+            Some(before) => {
+                Some(Delta::between((&before.engine, &before.files), (&after.engine, &after.files)).map_err(anyhow::Error::msg)?)
+            }
         };
         let place = self.region.as_deref().unwrap_or("000000");
-        let Some(region) = Places::new(&engine).named(place) else {
+        let Some(region) = Places::new(&after.engine).named(place) else {
             return Ok(bad_use(&format!("--region: '{place}' is neither a GB/T 2260 code nor the name of one known place")));
         };
-        match self.rescreen(&engine, region) {
+        match self.rescreen(&after.engine, delta.as_ref(), region) {
             Ok(status) => status,
             Err(error) => Ok(refused(&error)),
         }
     }
 
-    fn rescreen(self, engine: &Engine, region: Region) -> Result<anyhow::Result<ExitCode>, RescreenError> {
+    /// The lists to measure changes against, if any, and those to judge by.
+    fn versions(&self, lists: &Lists) -> Result<(Option<Version>, Version), String> {
+        let told = |problems: Problems| problems.to_string();
+        let after = match &self.to_lists {
+            Some(folder) => embedded::read(folder).map_err(told)?,
+            None => lists.files().map_err(told)?,
+        };
+        let before = match (&self.from_lists, &self.since, &self.data) {
+            (Some(folder), ..) => Some(embedded::read(folder).map_err(told)?),
+            (_, Some(hash), Some(data)) => {
+                let versions = Versions::open(data).map_err(|error| error.to_string())?;
+                Some(versions.read(hash).map_err(|error| error.to_string())?)
+            }
+            _ => None,
+        };
+        let before = before.map(Version::of).transpose().map_err(told)?;
+        Ok((before, Version::of(after).map_err(told)?))
+    }
+
+    fn rescreen(self, engine: &Engine, delta: Option<&Delta<'_>>, region: Region) -> Result<anyhow::Result<ExitCode>, RescreenError> {
+        let format = Format::of(&self.out).map_err(RescreenError::output(&self.out))?;
+        let layout = Layout { format, csv: self.csv(), columns: if delta.is_some() { CHANGED } else { FLAGGED } };
         let mut source = Source::new(self.inputs.clone(), self.options());
         let sizes = source.sizes();
         let earlier = self.earlier()?;
         let earlier_day = earlier.as_ref().and_then(|earlier| day::parse(&earlier.fingerprint.day).ok());
         let day = self.date.or(earlier_day).unwrap_or_else(today);
-        let fingerprint = self.fingerprint(engine, region, day, &sizes);
+        let fingerprint = self.fingerprint(engine, delta, region, day, &sizes);
         let (mut output, before) = match earlier {
-            None => (Output::begin(&self.out, fingerprint, self.csv())?, 0),
+            None => (Output::begin(&self.out, fingerprint, layout)?, 0),
             Some(earlier) => {
                 if let Some(part) = fingerprint.difference(&earlier.fingerprint) {
                     return Err(RescreenError::Changed(part.to_owned()));
                 }
                 if was_finished(&self.out, &earlier)? {
-                    return Ok(tell(&earlier.counts, engine, &self.out));
+                    return Ok(tell(&earlier.counts, engine, &self.out, delta.is_some()));
                 }
                 source.skip_to(earlier.position)?;
                 let before = earlier.counts.rows;
-                (Output::resume(&self.out, earlier)?, before)
+                (Output::resume(&self.out, earlier, layout)?, before)
             }
         };
         let stop = stopped_by_signals();
         let progress = Progress::new(source.read(), sizes.iter().copied().sum(), before);
         let how = Run { stop: &stop, checkpoint_every: Duration::from_secs(self.checkpoint_every), progress };
-        let format = Format::of(&self.out).map_err(RescreenError::output(&self.out))?;
         let defaults = Defaults { day, event: self.event, region, kind: self.entity };
-        if !run(&mut source, &|| Judge::new(engine, defaults, format, self.csv()), &mut output, how)? {
+        if !run(&mut source, &|| Judge::new(engine, delta, defaults, layout), &mut output, how)? {
             return Ok(Ok(interrupted(output.counts(), &self.out)));
         }
         let counts = output.finish(day, engine.lists().divisions())?;
-        Ok(tell(&counts, engine, &self.out))
+        Ok(tell(&counts, engine, &self.out, delta.is_some()))
     }
 
     fn options(&self) -> Options {
@@ -161,15 +203,35 @@ impl Arguments {
         }
     }
 
-    fn fingerprint(&self, engine: &Engine, region: Region, day: day::Date, sizes: &[Option<u64>]) -> Fingerprint {
+    fn fingerprint(
+        &self,
+        engine: &Engine,
+        delta: Option<&Delta<'_>>,
+        region: Region,
+        day: day::Date,
+        sizes: &[Option<u64>],
+    ) -> Fingerprint {
         let names = self.inputs.iter().map(|input| input.display().to_string());
+        let since = delta.map(|delta| delta.before().lists().hash());
         Fingerprint {
             engine: ENGINE_VERSION.to_owned(),
             lists: engine.lists().hash().to_owned(),
             inputs: names.zip(sizes.iter().copied()).collect(),
             day: day.to_string(),
-            options: format!("{region} {:?} {:?} {:?} {:?}", self.entity, self.event, self.options(), self.csv()),
+            options: format!("{region} {:?} {:?} {:?} {:?} {since:?}", self.entity, self.event, self.options(), self.csv()),
         }
+    }
+}
+
+/// A version of the lists, and the engine that has it.
+struct Version {
+    files: Files,
+    engine: Engine,
+}
+
+impl Version {
+    fn of(files: Files) -> Result<Self, Problems> {
+        Ok(Self { engine: Engine::build(&files)?, files })
     }
 }
 
@@ -196,7 +258,7 @@ fn day(text: &str) -> Result<day::Date, String> {
 }
 
 /// Says what is wrong, and gives the exit status: bad use, or reading or writing that failed.
-fn refused(error: &RescreenError) -> ExitCode {
+pub(super) fn refused(error: &RescreenError) -> ExitCode {
     let status = bad_use(error);
     let failed = match error {
         RescreenError::Input { error, .. } => matches!(error, OpenError::Io(_)),
@@ -233,8 +295,8 @@ fn stopped_by_signals() -> Arc<AtomicBool> {
 }
 
 /// Prints what became of the rows, and checks that every one became something.
-fn tell(counts: &Counts, engine: &Engine, out: &Path) -> anyhow::Result<ExitCode> {
-    print(&told(counts, engine, out).context("cannot write to memory")?)?;
+fn tell(counts: &Counts, engine: &Engine, out: &Path, delta: bool) -> anyhow::Result<ExitCode> {
+    print(&told(counts, engine, out, delta).context("cannot write to memory")?)?;
     if counts.balance() {
         return Ok(ExitCode::SUCCESS);
     }
@@ -242,11 +304,14 @@ fn tell(counts: &Counts, engine: &Engine, out: &Path) -> anyhow::Result<ExitCode
     Ok(ExitCode::from(IO_FAILED))
 }
 
-fn told(counts: &Counts, engine: &Engine, out: &Path) -> Result<String, std::fmt::Error> {
+fn told(counts: &Counts, engine: &Engine, out: &Path, delta: bool) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     writeln!(text, "rows in   {:>12}", counts.rows)?;
-    writeln!(text, "passed    {:>12}", counts.passed)?;
+    writeln!(text, "{:<9} {:>12}", if delta { "unchanged" } else { "passed" }, counts.passed)?;
     writeln!(text, "flagged   {:>12}  {}", counts.flagged, out.display())?;
+    for (change, firms) in &counts.changes {
+        writeln!(text, "          {firms:>12}  {change}")?;
+    }
     for decision in Decision::ALL.iter().rev().filter(|decision| counts.decisions.contains_key(decision.id())) {
         writeln!(text, "          {:>12}  {} {}", counts.decisions[decision.id()], decision.id(), decision.chinese())?;
     }

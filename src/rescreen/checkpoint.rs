@@ -12,7 +12,7 @@ use super::{Counts, RescreenError, source::Position};
 use crate::sheet::beside;
 
 /// What decides what a run writes. Two runs of the same fingerprint write the same bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint {
     /// The engine's version.
     pub engine: String,

@@ -1,6 +1,17 @@
 //! The columns (列) of what a re-screening writes.
 
-use crate::sheet::Column;
+use crate::sheet::{Column, CsvOptions, Format};
+
+/// How the flagged firms are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// The format of the output.
+    pub format: Format,
+    /// How CSV is written.
+    pub csv: CsvOptions,
+    /// The columns: [`FLAGGED`] or [`CHANGED`].
+    pub columns: &'static [Column],
+}
 
 /// The columns of the firms that are flagged.
 pub const FLAGGED: &[Column] = &[
@@ -22,6 +33,22 @@ pub const FLAGGED: &[Column] = &[
     Column::new("经营范围", "scope", 80),
     Column::list("提示", "warnings", 24),
 ];
+
+/// The columns of the firms whose decision changes from one version of the lists to another: those of [`FLAGGED`], where the
+/// hits and their bases are those of the stronger decision, and what it was before.
+pub const CHANGED: &[Column] = &{
+    let mut columns = [Column::new("", "", 0); FLAGGED.len() + 4];
+    let mut at = 0;
+    while at < FLAGGED.len() {
+        columns[at] = FLAGGED[at];
+        at += 1;
+    }
+    columns[at] = Column::new("变化", "change", 12);
+    columns[at + 1] = Column::new("原结论", "before_chinese", 12);
+    columns[at + 2] = Column::new("原结论代码", "before", 14);
+    columns[at + 3] = Column::list("致变依据", "because", 36);
+    columns
+};
 
 /// The columns of the rows that are none.
 pub const REJECTS: &[Column] = &[

@@ -24,6 +24,10 @@ pub struct Counts {
     pub terms: BTreeMap<String, u64>,
     /// Flagged firms by the code of their city.
     pub regions: BTreeMap<String, u64>,
+    /// Flagged firms by the fields of business of their terms.
+    pub fields: BTreeMap<String, u64>,
+    /// Where only changes are flagged: firms by what changes. It stands before terms, regions and fields then, too.
+    pub changes: BTreeMap<String, u64>,
     /// Firms by what is to be said of their code, in the order of [`CodeWarning::ALL`].
     pub codes: [u64; CodeWarning::ALL.len()],
     /// Of the firms in which a term occurs, those whose place nothing tells.
@@ -50,6 +54,8 @@ impl Counts {
         add_all(&mut self.decisions, &other.decisions);
         add_all(&mut self.terms, &other.terms);
         add_all(&mut self.regions, &other.regions);
+        add_all(&mut self.fields, &other.fields);
+        add_all(&mut self.changes, &other.changes);
     }
 
     /// Whether every row became something.

@@ -3,8 +3,9 @@
 use rustc_hash::FxHashMap;
 
 use super::{
-    columns::{FLAGGED, REJECTS},
+    columns::{FLAGGED, Layout, REJECTS},
     count::{Counts, one_more},
+    delta::{Change, Delta},
     source::Job,
 };
 use crate::{
@@ -16,8 +17,8 @@ use crate::{
         firm::{CodeWarning, Places, kind},
     },
     routing::body_name,
-    screen::{Answer, Engine, Firm, LONGEST_NAME, LONGEST_TEXT},
-    sheet::{Cell, Csv, CsvOptions, Format, Jsonl, SEPARATOR, SheetError, Table},
+    screen::{Answer, Engine, Firm, Hit, LONGEST_NAME, LONGEST_TEXT},
+    sheet::{Cell, Csv, Format, Jsonl, SEPARATOR, SheetError, Table},
     vocabulary::{Decision, EntityKind, Event, Field},
     wordlist::RuleId,
 };
@@ -49,18 +50,19 @@ pub struct Judged {
 pub struct Judge<'e> {
     engine: &'e Engine,
     defaults: Defaults,
-    format: Format,
-    csv: CsvOptions,
+    layout: Layout,
     places: Places<'e>,
     names: Names<'e>,
+    /// Where only changes are wanted: what they are measured against, and the names in it.
+    before: Option<(&'e Delta<'e>, Names<'e>)>,
 }
 
 impl<'e> Judge<'e> {
-    /// Judges by an engine, and writes in a format.
+    /// Judges by an engine. With a delta, the firms that are flagged are those whose decision changes.
     #[must_use]
-    pub fn new(engine: &'e Engine, defaults: Defaults, format: Format, csv: CsvOptions) -> Self {
-        let names = Names { engine, regions: FxHashMap::default(), rules: FxHashMap::default() };
-        Self { engine, defaults, format, csv, places: Places::new(engine), names }
+    pub fn new(engine: &'e Engine, delta: Option<&'e Delta<'e>>, defaults: Defaults, layout: Layout) -> Self {
+        let before = delta.map(|delta| (delta, Names::new(delta.before())));
+        Self { engine, defaults, layout, places: Places::new(engine), names: Names::new(engine), before }
     }
 
     /// Judges a piece.
@@ -69,8 +71,8 @@ impl<'e> Judge<'e> {
     /// Where a row cannot be written, which memory does not refuse.
     pub fn judge(&mut self, job: &Job) -> Result<Judged, SheetError> {
         let mut sink = Sink {
-            flagged: Rows::new(self.format, self.csv),
-            rejects: Csv::resume(Vec::new(), self.csv),
+            flagged: Rows::new(self.layout),
+            rejects: Csv::resume(Vec::new(), self.layout.csv),
             counts: Counts::default(),
             input: &job.input,
             failed: Ok(()),
@@ -101,25 +103,58 @@ impl<'e> Judge<'e> {
         if let Some(code) = code {
             sink.counts.codes[code as usize] += 1;
         }
-        if !self.engine.occurs(name) && !self.engine.occurs(scope) {
+        if !self.may_count(name, scope) {
             sink.counts.passed += 1;
             return;
         }
         let firm = self.firm(row, &mut sink.counts);
         let answer = self.engine.screen(&firm);
-        if answer.decision == Decision::Pass {
+        let change = match &self.before {
+            None if answer.decision == Decision::Pass => None,
+            None => Some(None),
+            Some((delta, _)) => delta.change(&firm, &answer).map(Some),
+        };
+        let Some(change) = change else {
             sink.counts.passed += 1;
             return;
-        }
+        };
         sink.counts.flagged += 1;
-        count(&answer, &firm, self.engine, &mut sink.counts);
-        let texts = self.names.texts(line, row, &firm, &answer, code, sink.input);
-        let marks = [Field::Name, Field::Scope].map(|field| marks(&answer, field));
-        let mut cells = texts.each_ref().map(Cell::from);
+        let written = self.flag(&Flagged { line, row, firm: &firm, code }, &answer, change, sink);
+        sink.keep(written);
+    }
+
+    /// Whether the row can be flagged at all: the fast way.
+    fn may_count(&self, name: &str, scope: &str) -> bool {
+        match &self.before {
+            None => self.engine.occurs(name) || self.engine.occurs(scope),
+            Some((delta, _)) => delta.may_change(name, scope),
+        }
+    }
+
+    /// Writes and counts a flagged firm. Of a change the stronger decision has the hits.
+    fn flag(
+        &mut self,
+        flagged: &Flagged<'_>,
+        answer: &Answer<'_>,
+        change: Option<Change<'_>>,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), SheetError> {
+        let released = change.as_ref().filter(|change| change.before.decision > answer.decision);
+        let (shown, names) = match (released, &mut self.before) {
+            (Some(change), Some((_, names))) => (&change.before, names),
+            _ => (answer, &mut self.names),
+        };
+        count(shown, flagged.firm, names.engine, change.as_ref().map(|change| change.kind()), answer.decision, &mut sink.counts);
+        let mut texts = names.texts(flagged, shown, answer.decision, sink.input).to_vec();
+        if let Some(change) = &change {
+            let before = change.before.decision;
+            texts.extend([change.kind().to_owned(), before.chinese().to_owned(), before.id().to_owned(), names.decisive(shown)]);
+        }
+        let marks = [Field::Name, Field::Scope].map(|field| marks(shown, field));
+        let mut cells: Vec<Cell<'_>> = texts.iter().map(Cell::from).collect();
         cells[NAME].marks = &marks[0];
         cells[SCOPE].marks = &marks[1];
-        let written = sink.flagged.row(&cells);
-        sink.keep(written);
+        sink.flagged.row(&cells)
     }
 
     fn firm(&mut self, row: &Row<'_>, counts: &mut Counts) -> Firm {
@@ -167,14 +202,26 @@ fn reason(why: &Why) -> String {
     }
 }
 
-fn count(answer: &Answer<'_>, firm: &Firm, engine: &Engine, counts: &mut Counts) {
-    one_more(&mut counts.decisions, answer.decision.id());
-    one_more(&mut counts.regions, &firm.circumstances.region.city().to_string());
-    let mut terms: Vec<_> = answer.hits.iter().map(|hit| hit.occurrence.term).collect();
+/// Counts a flagged firm by its decision, its place and its terms; a change by what changes too.
+fn count(shown: &Answer<'_>, firm: &Firm, engine: &Engine, change: Option<&str>, decision: Decision, counts: &mut Counts) {
+    let key = |what: &str| change.map_or_else(|| what.to_owned(), |change| format!("{change} {what}"));
+    one_more(&mut counts.decisions, decision.id());
+    one_more(&mut counts.regions, &key(&firm.circumstances.region.city().to_string()));
+    let mut terms: Vec<_> = shown.hits.iter().map(|hit| hit.occurrence.term).collect();
     terms.sort_unstable();
     terms.dedup();
-    for term in terms {
-        one_more(&mut counts.terms, &engine.lists().term(term).text);
+    let mut fields: Vec<&str> = Vec::new();
+    for term in terms.iter().map(|term| engine.lists().term(*term)) {
+        one_more(&mut counts.terms, &key(&term.text));
+        if !fields.contains(&term.field.chinese()) {
+            fields.push(term.field.chinese());
+        }
+    }
+    for field in fields {
+        one_more(&mut counts.fields, &key(field));
+    }
+    if let Some(change) = change {
+        one_more(&mut counts.changes, change);
     }
 }
 
@@ -190,20 +237,25 @@ struct Names<'e> {
     rules: FxHashMap<RuleId, String>,
 }
 
-impl Names<'_> {
-    fn texts(
-        &mut self,
-        line: u64,
-        row: &Row<'_>,
-        firm: &Firm,
-        answer: &Answer<'_>,
-        code: Option<CodeWarning>,
-        input: &str,
-    ) -> [String; FLAGGED.len()] {
+/// A firm that is flagged, with its row.
+struct Flagged<'r> {
+    line: u64,
+    row: &'r Row<'r>,
+    firm: &'r Firm,
+    code: Option<CodeWarning>,
+}
+
+impl<'e> Names<'e> {
+    fn new(engine: &'e Engine) -> Self {
+        Self { engine, regions: FxHashMap::default(), rules: FxHashMap::default() }
+    }
+
+    fn texts(&mut self, flagged: &Flagged<'_>, shown: &Answer<'_>, decision: Decision, input: &str) -> [String; FLAGGED.len()] {
+        let Flagged { line, row, firm, code } = flagged;
         let lists = self.engine.lists();
         let at = &firm.circumstances;
-        let term = |hit: &crate::screen::Hit| lists.term(hit.occurrence.term);
-        let place = |hit: &crate::screen::Hit| {
+        let term = |hit: &Hit| lists.term(hit.occurrence.term);
+        let place = |hit: &Hit| {
             let occurrence = &hit.occurrence;
             format!("{}:{}-{}", occurrence.field.id(), occurrence.span.start_char, occurrence.span.end_char)
         };
@@ -212,13 +264,13 @@ impl Names<'_> {
             line.to_string(),
             firm.name.clone(),
             row.get(Column::Uscc).to_owned(),
-            answer.decision.chinese().to_owned(),
-            answer.decision.id().to_owned(),
-            listed(answer.hits.iter().map(|hit| term(hit).text.as_str())),
-            answer.hits.iter().map(place).collect::<Vec<_>>().join(SEPARATOR),
-            listed(answer.hits.iter().map(|hit| term(hit).field.chinese())),
-            self.bases(answer),
-            listed(answer.inform.iter().map(|informed| body_name(&informed.body, at, lists).0)),
+            decision.chinese().to_owned(),
+            decision.id().to_owned(),
+            listed(shown.hits.iter().map(|hit| term(hit).text.as_str())),
+            shown.hits.iter().map(place).collect::<Vec<_>>().join(SEPARATOR),
+            listed(shown.hits.iter().map(|hit| term(hit).field.chinese())),
+            self.rules_of(shown.hits.iter().flat_map(|hit| &hit.rules)),
+            listed(shown.inform.iter().map(|informed| body_name(&informed.body, at, lists).0)),
             at.region.to_string(),
             self.region(at.region),
             at.kind.chinese().to_owned(),
@@ -228,31 +280,39 @@ impl Names<'_> {
         ]
     }
 
+    /// The rules that an answer's decision rests on: the strongest of its strongest hits.
+    fn decisive(&mut self, answer: &Answer<'_>) -> String {
+        let engine = self.engine;
+        let hits = answer.hits.iter().filter(|hit| engine.decision(hit) == answer.decision);
+        self.rules_of(hits.filter_map(|hit| hit.rules.first()))
+    }
+
     fn region(&mut self, region: Region) -> String {
         let divisions = self.engine.lists().divisions();
         let known = self.regions.entry(region);
         known.or_insert_with(|| region.chain().find_map(|at| divisions.full_name(at)).unwrap_or_default()).clone()
     }
 
-    fn bases(&mut self, answer: &Answer<'_>) -> String {
+    /// Rules by document and article, each once.
+    fn rules_of<'a>(&mut self, ids: impl Iterator<Item = &'a RuleId>) -> String {
         let lists = self.engine.lists();
-        let mut bases: Vec<&RuleId> = Vec::new();
-        for id in answer.hits.iter().flat_map(|hit| &hit.rules) {
-            if !bases.contains(&id) {
-                bases.push(id);
+        let mut seen: Vec<RuleId> = Vec::new();
+        let mut text = String::new();
+        for id in ids {
+            if seen.contains(id) {
+                continue;
             }
+            seen.push(*id);
+            let name = self.rules.entry(*id).or_insert_with(|| {
+                let rule = lists.rule(*id);
+                format!("{}{}", lists.instrument_of(rule).document_number, rule.article)
+            });
+            if !text.is_empty() {
+                text.push_str(SEPARATOR);
+            }
+            text.push_str(name);
         }
-        let name = |id: &&RuleId| {
-            let named = self.rules.entry(**id);
-            named
-                .or_insert_with(|| {
-                    let rule = lists.rule(**id);
-                    format!("{}{}", lists.instrument_of(rule).document_number, rule.article)
-                })
-                .clone()
-        };
-        let mut name = name;
-        bases.iter().map(&mut name).collect::<Vec<_>>().join(SEPARATOR)
+        text
     }
 }
 
@@ -304,10 +364,10 @@ enum Rows {
 }
 
 impl Rows {
-    fn new(format: Format, csv: CsvOptions) -> Self {
-        match format {
-            Format::Csv => Self::Csv(Box::new(Csv::resume(Vec::new(), csv))),
-            Format::Jsonl => Self::Jsonl(Jsonl::new(Vec::new(), FLAGGED)),
+    fn new(layout: Layout) -> Self {
+        match layout.format {
+            Format::Csv => Self::Csv(Box::new(Csv::resume(Vec::new(), layout.csv))),
+            Format::Jsonl => Self::Jsonl(Jsonl::new(Vec::new(), layout.columns)),
             Format::Xlsx => Self::Spool(Vec::new()),
         }
     }

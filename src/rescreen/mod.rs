@@ -8,6 +8,7 @@
 pub mod checkpoint;
 pub mod columns;
 pub mod count;
+pub mod delta;
 pub mod judge;
 pub mod output;
 pub mod pipeline;
@@ -17,7 +18,9 @@ pub mod source;
 use std::{io, path::PathBuf};
 
 pub use checkpoint::{Checkpoint, Fingerprint};
+pub use columns::Layout;
 pub use count::Counts;
+pub use delta::Delta;
 pub use judge::{Defaults, Judge};
 pub use output::Output;
 pub use source::Source;

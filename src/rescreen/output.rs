@@ -8,21 +8,21 @@ use std::{
 
 use super::{
     Checkpoint, Counts, Fingerprint, RescreenError,
-    columns::{COUNTS, FLAGGED, REJECTS},
+    columns::{COUNTS, Layout, REJECTS},
     judge::Judged,
     source::Position,
 };
 use crate::{
     day::Date,
     jurisdiction::{Divisions, Region},
-    sheet::{Cell, Csv, CsvOptions, Format, SheetError, Table, Workbook, beside},
+    sheet::{Cell, Csv, Format, SheetError, Table, Workbook, beside},
     vocabulary::Decision,
 };
 
 /// The output of a run.
 pub struct Output {
     path: PathBuf,
-    format: Format,
+    layout: Layout,
     flagged: Part,
     rejects: Part,
     checkpoint: Checkpoint,
@@ -81,12 +81,11 @@ impl Output {
     /// Begins an output.
     ///
     /// # Errors
-    /// Where its ending says no format, or nothing can be written there.
-    pub fn begin(path: &Path, fingerprint: Fingerprint, csv: CsvOptions) -> Result<Self, RescreenError> {
+    /// Where nothing can be written there.
+    pub fn begin(path: &Path, fingerprint: Fingerprint, layout: Layout) -> Result<Self, RescreenError> {
         let failed = RescreenError::output(path);
-        let format = Format::of(path).map_err(&failed)?;
-        let header = |columns| Csv::begin(Vec::new(), columns, csv)?.finish();
-        let flagged_header = if format == Format::Csv { header(FLAGGED).map_err(&failed)? } else { Vec::new() };
+        let header = |columns| Csv::begin(Vec::new(), columns, layout.csv)?.finish();
+        let flagged_header = if layout.format == Format::Csv { header(layout.columns).map_err(&failed)? } else { Vec::new() };
         let flagged = Part::begin(path.to_owned(), &flagged_header)?;
         let rejects = Part::begin(beside(path, "rejects.csv"), &header(REJECTS).map_err(&failed)?)?;
         let checkpoint = Checkpoint {
@@ -97,18 +96,17 @@ impl Output {
             counts: Counts::default(),
             finished: false,
         };
-        Ok(Self { path: path.to_owned(), format, flagged, rejects, checkpoint })
+        Ok(Self { path: path.to_owned(), layout, flagged, rejects, checkpoint })
     }
 
     /// Goes on from a checkpoint.
     ///
     /// # Errors
     /// Where what was written is not there any more.
-    pub fn resume(path: &Path, checkpoint: Checkpoint) -> Result<Self, RescreenError> {
-        let format = Format::of(path).map_err(RescreenError::output(path))?;
+    pub fn resume(path: &Path, checkpoint: Checkpoint, layout: Layout) -> Result<Self, RescreenError> {
         let flagged = Part::resume(path.to_owned(), checkpoint.flagged_bytes)?;
         let rejects = Part::resume(beside(path, "rejects.csv"), checkpoint.rejects_bytes)?;
-        Ok(Self { path: path.to_owned(), format, flagged, rejects, checkpoint })
+        Ok(Self { path: path.to_owned(), layout, flagged, rejects, checkpoint })
     }
 
     /// The error that a row could not be written.
@@ -160,11 +158,11 @@ impl Output {
         self.checkpoint.finished = true;
         self.checkpoint()?;
         let part = beside(&self.path, "part");
-        if self.format == Format::Xlsx {
-            workbook(&part, &self.path, day, &self.checkpoint.counts, divisions).map_err(RescreenError::output(&self.path))?;
+        if self.layout.format == Format::Xlsx {
+            workbook(&part, &self.path, self.layout, day, &self.checkpoint.counts, divisions).map_err(RescreenError::output(&self.path))?;
         }
         self.rejects.put_in_place()?;
-        match self.format {
+        match self.layout.format {
             Format::Xlsx => fs::remove_file(&part).map_err(RescreenError::writing(&part))?,
             _ => self.flagged.put_in_place()?,
         }
@@ -202,9 +200,9 @@ pub(super) fn spool(out: &mut Vec<u8>, cells: &[Cell<'_>]) -> Result<(), SheetEr
     Ok(())
 }
 
-fn workbook(part: &Path, path: &Path, day: Date, counts: &Counts, divisions: &Divisions) -> Result<(), SheetError> {
+fn workbook(part: &Path, path: &Path, layout: Layout, day: Date, counts: &Counts, divisions: &Divisions) -> Result<(), SheetError> {
     let mut book = Workbook::create(path, day)?;
-    book.begin("命中企业", FLAGGED)?;
+    book.begin("命中企业", layout.columns)?;
     for line in BufReader::new(File::open(part)?).lines() {
         let cells: Vec<(String, Vec<(usize, usize)>)> = serde_json::from_str(&line?)?;
         let marks: Vec<Vec<_>> = cells.iter().map(|(_, marks)| marks.iter().map(|(start, end)| *start..*end).collect()).collect();
@@ -232,7 +230,10 @@ fn counted(counts: &Counts, divisions: &Divisions) -> Vec<[String; 3]> {
     let mut terms: Vec<_> = counts.terms.iter().collect();
     terms.sort_by_key(|(_, firms)| std::cmp::Reverse(**firms));
     rows.extend(terms.iter().map(|(term, firms)| row("字样", (*term).clone(), **firms)));
-    let place = |code: &String| Region::parse(code).ok().and_then(|region| divisions.full_name(region)).unwrap_or_default();
+    rows.extend(counts.fields.iter().map(|(field, firms)| row("业态", field.clone(), *firms)));
+    rows.extend(counts.changes.iter().map(|(change, firms)| row("变化", change.clone(), *firms)));
+    let code = |key: &str| Region::parse(key.rsplit(' ').next().unwrap_or(key)).ok();
+    let place = |key: &String| code(key).and_then(|region| divisions.full_name(region)).unwrap_or_default();
     rows.extend(counts.regions.iter().map(|(code, firms)| row("地区", format!("{code} {}", place(code)), *firms)));
     rows
 }
