@@ -149,34 +149,39 @@ impl Arguments {
         let format = Format::of(&self.out).map_err(RescreenError::output(&self.out))?;
         let layout = Layout { format, csv: self.csv(), columns: if delta.is_some() { CHANGED } else { FLAGGED } };
         let mut source = Source::new(self.inputs.clone(), self.options());
-        let sizes = source.sizes();
+        source.check()?;
         let earlier = self.earlier()?;
         let earlier_day = earlier.as_ref().and_then(|earlier| day::parse(&earlier.fingerprint.day).ok());
         let day = self.date.or(earlier_day).unwrap_or_else(today);
-        let fingerprint = self.fingerprint(engine, delta, region, day, &sizes);
-        let (mut output, before) = match earlier {
-            None => (Output::begin(&self.out, fingerprint, layout)?, 0),
-            Some(earlier) => {
-                if let Some(part) = fingerprint.difference(&earlier.fingerprint) {
-                    return Err(RescreenError::Changed(part.to_owned()));
-                }
-                if was_finished(&self.out, &earlier)? {
-                    return Ok(tell(&earlier.counts, engine, &self.out, delta.is_some()));
-                }
-                source.skip_to(earlier.position)?;
-                let before = earlier.counts.rows;
-                (Output::resume(&self.out, earlier, layout)?, before)
-            }
+        let fingerprint = self.fingerprint(engine, delta, region, day, &source.sizes());
+        let mut output = match earlier {
+            None => Output::begin(&self.out, fingerprint, layout)?,
+            Some(earlier) => match self.go_on(earlier, &fingerprint, &mut source, layout)? {
+                Earlier::Done(counts) => return Ok(tell(&counts, engine, &self.out, delta.is_some())),
+                Earlier::GoesOn(output) => *output,
+            },
         };
-        let stop = stopped_by_signals();
-        let progress = Progress::new(source.read(), sizes.iter().copied().sum(), before);
-        let how = Run { stop: &stop, checkpoint_every: Duration::from_secs(self.checkpoint_every), progress };
         let defaults = Defaults { day, event: self.event, region, kind: self.entity };
+        let stop = stopped_by_signals();
+        let progress = Progress::new(source.read(), source.sizes().into_iter().sum(), output.counts().rows);
+        let how = Run { stop: &stop, checkpoint_every: Duration::from_secs(self.checkpoint_every), progress };
         if !run(&mut source, &|| Judge::new(engine, delta, defaults, layout), &mut output, how)? {
             return Ok(Ok(interrupted(output.counts(), &self.out)));
         }
         let counts = output.finish(day, engine.lists().divisions())?;
         Ok(tell(&counts, engine, &self.out, delta.is_some()))
+    }
+
+    /// Goes on where an earlier run was stopped.
+    fn go_on(&self, earlier: Checkpoint, fingerprint: &Fingerprint, source: &mut Source, layout: Layout) -> Result<Earlier, RescreenError> {
+        if let Some(part) = fingerprint.difference(&earlier.fingerprint) {
+            return Err(RescreenError::Changed(part.to_owned()));
+        }
+        if was_finished(&self.out, &earlier)? {
+            return Ok(Earlier::Done(Box::new(earlier.counts)));
+        }
+        source.skip_to(earlier.position)?;
+        Ok(Earlier::GoesOn(Box::new(Output::resume(&self.out, earlier, layout)?)))
     }
 
     fn options(&self) -> Options {
@@ -221,6 +226,14 @@ impl Arguments {
             options: format!("{region} {:?} {:?} {:?} {:?} {since:?}", self.entity, self.event, self.options(), self.csv()),
         }
     }
+}
+
+/// What an earlier run left.
+enum Earlier {
+    /// All was done but the tidying up.
+    Done(Box<Counts>),
+    /// An output to go on with.
+    GoesOn(Box<Output>),
 }
 
 /// A version of the lists, and the engine that has it.

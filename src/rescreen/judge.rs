@@ -119,7 +119,7 @@ impl<'e> Judge<'e> {
             return;
         };
         sink.counts.flagged += 1;
-        let written = self.flag(&Flagged { line, row, firm: &firm, code }, &answer, change, sink);
+        let written = self.flag(&Flagged { line, row, firm: &firm, code }, &answer, change.as_ref(), sink);
         sink.keep(written);
     }
 
@@ -136,17 +136,17 @@ impl<'e> Judge<'e> {
         &mut self,
         flagged: &Flagged<'_>,
         answer: &Answer<'_>,
-        change: Option<Change<'_>>,
+        change: Option<&Change<'_>>,
         sink: &mut Sink<'_>,
     ) -> Result<(), SheetError> {
-        let released = change.as_ref().filter(|change| change.before.decision > answer.decision);
+        let released = change.filter(|change| change.before.decision > answer.decision);
         let (shown, names) = match (released, &mut self.before) {
             (Some(change), Some((_, names))) => (&change.before, names),
             _ => (answer, &mut self.names),
         };
-        count(shown, flagged.firm, names.engine, change.as_ref().map(|change| change.kind()), answer.decision, &mut sink.counts);
+        count(shown, flagged.firm, names.engine, change.map(Change::kind), answer.decision, &mut sink.counts);
         let mut texts = names.texts(flagged, shown, answer.decision, sink.input).to_vec();
-        if let Some(change) = &change {
+        if let Some(change) = change {
             let before = change.before.decision;
             texts.extend([change.kind().to_owned(), before.chinese().to_owned(), before.id().to_owned(), names.decisive(shown)]);
         }

@@ -75,6 +75,19 @@ impl Source {
         self.inputs.iter().map(|input| std::fs::metadata(input).ok().and_then(size)).collect()
     }
 
+    /// Opens every register that is a file, and closes it again: what cannot be read is better known before the first hour.
+    ///
+    /// # Errors
+    /// The first that cannot be opened, or whose columns cannot be told.
+    pub fn check(&self) -> Result<(), RescreenError> {
+        for (input, _) in self.inputs.iter().zip(self.sizes()).filter(|(input, size)| size.is_some() || !input.exists()) {
+            if input.as_os_str() != "-" {
+                Open::new(input, &self.options).map_err(|error| RescreenError::Input { input: input.clone(), error })?;
+            }
+        }
+        Ok(())
+    }
+
     /// Steps over what an earlier run has read.
     ///
     /// # Errors

@@ -75,7 +75,7 @@ fn what_is_no_register_is_refused() {
     bureau.write("broken.xlsx", "no workbook");
     let cases = [("empty.csv", "empty"), ("blank.csv", "empty"), ("nameless.csv", "甲, 乙"), ("utf16.csv", "UTF-16")];
     for (input, why) in cases {
-        let output = bureau.run(&[input], "out.csv", &["--restart"]);
+        let output = bureau.run(&[input], "out.csv", &[]);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{input}: {said}");
         assert!(said.contains(why) && said.contains(input), "{input}: {said}");
@@ -83,12 +83,13 @@ fn what_is_no_register_is_refused() {
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     packed.write_all(super::FIRMS.as_bytes()).expect("memory");
     bureau.write("packed.tsv.gz", packed.finish().expect("memory"));
-    let output = bureau.run(&["packed.tsv.gz"], "out.csv", &["--restart", "--most-expanded", "0"]);
+    let output = bureau.run(&["packed.tsv.gz"], "out.csv", &["--most-expanded", "0"]);
     assert!(output.status.code() == Some(2) && String::from_utf8_lossy(&output.stderr).contains("expands"), "{output:?}");
     for (input, status) in [("broken.xlsx", 3), ("missing.csv", 3)] {
-        assert_eq!(bureau.run(&[input], "out.csv", &["--restart"]).status.code(), Some(status), "{input}");
+        assert_eq!(bureau.run(&[input], "out.csv", &[]).status.code(), Some(status), "{input}");
     }
     assert_eq!(bureau.run(&["empty.csv"], "out.txt", &[]).status.code(), Some(3));
+    assert!(!bureau.files().iter().any(|name| name.starts_with("out")), "{:?}", bureau.files()); // nothing was begun
 }
 
 #[test]
