@@ -26,7 +26,7 @@ use mingcha::{
     jurisdiction::Region,
     register::Options,
     rescreen::{
-        Counts, Defaults, Fingerprint, Judge, Layout, Output, Source,
+        Counts, Defaults, Fingerprint, Judge, Layout, Output, Rosters, Source,
         columns::FLAGGED,
         pipeline::{Run, run},
         progress::Progress,
@@ -100,8 +100,9 @@ fn rescreened(engine: &Engine, path: &Path, folder: &Path) -> Counts {
     let layout = Layout { format: Format::Csv, csv: CsvOptions::default(), columns: FLAGGED };
     let mut output = Output::begin(&folder.join("out.csv"), Fingerprint::default(), layout).expect("begun");
     let progress = Progress::new(source.read(), None, 0);
+    let rosters = Rosters::default();
     let how = Run { stop: &AtomicBool::new(false), checkpoint_every: Duration::from_secs(5), progress };
-    assert!(run(&mut source, &|| Judge::new(engine, None, defaults, layout), &mut output, how).expect("screened"));
+    assert!(run(&mut source, &|| Judge::new(engine, None, &rosters, defaults, layout), &mut output, how).expect("screened"));
     output.finish(day, engine.lists().divisions()).expect("written")
 }
 

@@ -4,6 +4,7 @@ mod changes;
 mod dirt;
 mod formats;
 mod resume;
+mod roster;
 
 use std::{
     fs,

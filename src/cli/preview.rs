@@ -20,7 +20,7 @@ use crate::{
     jurisdiction::{Divisions, Region},
     register::Options,
     rescreen::{
-        Counts, Defaults, Delta, Fingerprint, Judge, Layout, Output, RescreenError, Source,
+        Counts, Defaults, Delta, Fingerprint, Judge, Layout, Output, RescreenError, Rosters, Source,
         columns::CHANGED,
         pipeline::{Run, run},
         progress::Progress,
@@ -80,8 +80,9 @@ fn changes(after: &Engine, delta: &Delta<'_>, against: Vec<PathBuf>, out: &Path)
     let layout = Layout { format: Format::Jsonl, csv: CsvOptions::default(), columns: CHANGED };
     let mut output = Output::begin(out, Fingerprint::default(), layout)?;
     let progress = Progress::new(source.read(), source.sizes().iter().copied().sum(), 0);
+    let rosters = Rosters::default();
     let how = Run { stop: &AtomicBool::new(false), checkpoint_every: Duration::MAX, progress };
-    run(&mut source, &|| Judge::new(after, Some(delta), defaults, layout), &mut output, how)?;
+    run(&mut source, &|| Judge::new(after, Some(delta), &rosters, defaults, layout), &mut output, how)?;
     output.finish(day, after.lists().divisions())
 }
 

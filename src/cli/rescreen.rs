@@ -30,11 +30,12 @@ use crate::{
         text,
     },
     rescreen::{
-        Checkpoint, Counts, Defaults, Delta, Fingerprint, Judge, Layout, Output, RescreenError, Source,
+        Checkpoint, Counts, Defaults, Delta, Fingerprint, Judge, Layout, Output, RescreenError, Rosters, Source,
         columns::{CHANGED, FLAGGED},
         output::{checkpoint_of, was_finished},
         pipeline::{Run, run},
         progress::Progress,
+        roster::Meaning,
     },
     screen::{ENGINE_VERSION, Engine},
     sheet::{CsvOptions, Encoding, Format},
@@ -81,6 +82,12 @@ pub(super) struct Arguments {
     /// Most GiB that a compressed input may expand to.
     #[arg(long, value_name = "GIB", default_value_t = 1024)]
     most_expanded: u64,
+    /// A roster that the register is compared with (名单比对), by code or name; with --as for each, in the same order.
+    #[arg(long = "roster", value_name = "FILE", requires = "meanings")]
+    rosters: Vec<PathBuf>,
+    /// What a roster means: licensed or licensed:KIND (exempt within the kind until the last day), complaint, industry (noted).
+    #[arg(long = "as", id = "meanings", value_name = "MEANING", value_parser = Meaning::parse, requires = "rosters")]
+    meanings: Vec<Meaning>,
     /// Only the firms whose decision changed since the lists of this hash; they are kept in the folder of --data.
     #[arg(long, value_name = "LISTS_HASH", requires = "data", conflicts_with = "from_lists")]
     since: Option<String>,
@@ -106,6 +113,9 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(self, lists: &Lists) -> anyhow::Result<ExitCode> {
+        if self.rosters.len() != self.meanings.len() {
+            return Ok(bad_use(&"each --roster needs its --as"));
+        }
         let (before, after) = match self.versions(lists) {
             Ok(versions) => versions,
             Err(why) => return Ok(bad_use(&why)),
@@ -148,6 +158,7 @@ impl Arguments {
     fn rescreen(self, engine: &Engine, delta: Option<&Delta<'_>>, region: Region) -> Result<anyhow::Result<ExitCode>, RescreenError> {
         let format = Format::of(&self.out).map_err(RescreenError::output(&self.out))?;
         let layout = Layout { format, csv: self.csv(), columns: if delta.is_some() { CHANGED } else { FLAGGED } };
+        let rosters = self.rosters(engine)?;
         let mut source = Source::new(self.inputs.clone(), self.options());
         source.check()?;
         let earlier = self.earlier()?;
@@ -165,7 +176,7 @@ impl Arguments {
         let stop = stopped_by_signals();
         let progress = Progress::new(source.read(), source.sizes().into_iter().sum(), output.counts().rows);
         let how = Run { stop: &stop, checkpoint_every: Duration::from_secs(self.checkpoint_every), progress };
-        if !run(&mut source, &|| Judge::new(engine, delta, defaults, layout), &mut output, how)? {
+        if !run(&mut source, &|| Judge::new(engine, delta, &rosters, defaults, layout), &mut output, how)? {
             return Ok(Ok(interrupted(output.counts(), &self.out)));
         }
         let counts = output.finish(day, engine.lists().divisions())?;
@@ -198,6 +209,14 @@ impl Arguments {
         CsvOptions { encoding, raw: self.raw }
     }
 
+    fn rosters(&self, engine: &Engine) -> Result<Rosters, RescreenError> {
+        let mut rosters = Rosters::default();
+        for (roster, meaning) in self.rosters.iter().zip(&self.meanings) {
+            rosters.add(roster, *meaning, engine)?;
+        }
+        Ok(rosters)
+    }
+
     /// The checkpoint of the run to go on with, if there is to be one.
     fn earlier(&self) -> Result<Option<Checkpoint>, RescreenError> {
         let path = checkpoint_of(&self.out);
@@ -217,13 +236,20 @@ impl Arguments {
         sizes: &[Option<u64>],
     ) -> Fingerprint {
         let names = self.inputs.iter().map(|input| input.display().to_string());
+        let read = |roster: &PathBuf| std::fs::read(roster).map_or(0, |bytes| crc32fast::hash(&bytes));
+        let rosters = self
+            .rosters
+            .iter()
+            .zip(&self.meanings)
+            .map(|(roster, meaning)| format!("{} {:08x} {meaning:?}", roster.display(), read(roster)));
+        let rosters = rosters.collect::<Vec<_>>().join(" ");
         let since = delta.map(|delta| delta.before().lists().hash());
         Fingerprint {
             engine: ENGINE_VERSION.to_owned(),
             lists: engine.lists().hash().to_owned(),
             inputs: names.zip(sizes.iter().copied()).collect(),
             day: day.to_string(),
-            options: format!("{region} {:?} {:?} {:?} {:?} {since:?}", self.entity, self.event, self.options(), self.csv()),
+            options: format!("{region} {:?} {:?} {:?} {:?} {since:?} {rosters}", self.entity, self.event, self.options(), self.csv()),
         }
     }
 }
@@ -331,6 +357,9 @@ fn told(counts: &Counts, engine: &Engine, out: &Path, delta: bool) -> Result<Str
     writeln!(text, "rejected  {:>12}  {}.rejects.csv", counts.rejected, out.display())?;
     for (warning, firms) in CodeWarning::ALL.iter().zip(counts.codes).filter(|(_, firms)| *firms > 0) {
         writeln!(text, "warning   {firms:>12}  firms {}", warning.english())?;
+    }
+    for (roster, firms) in &counts.rosters {
+        writeln!(text, "roster    {firms:>12}  firms in which a term occurs: {roster}")?;
     }
     let defaulted = [(counts.without_place, "place by --region"), (counts.without_kind, "kind by --entity")];
     for (firms, what) in defaulted.into_iter().filter(|(firms, _)| *firms > 0) {

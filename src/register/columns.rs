@@ -25,10 +25,18 @@ pub enum Column {
     Kind,
     /// When it was established.
     Established,
+    /// On a roster of licensed bodies: the kind of licence.
+    LicenceKind,
+    /// … its number.
+    LicenceNumber,
+    /// … who issued it.
+    LicenceIssuer,
+    /// … its last day.
+    LicenceUntil,
 }
 
 /// How many columns there are.
-pub const COLUMNS: usize = 10;
+pub const COLUMNS: usize = 14;
 
 /// Every column: its name for `--columns`, and the headers it is known by, surest first.
 ///
@@ -116,6 +124,14 @@ const HEADERS: [(Column, &str, &[&str]); COLUMNS] = [
             "registration_date",
         ],
     ),
+    (Column::LicenceKind, "licence-kind", &["许可证种类", "许可种类", "许可证类型", "牌照类型", "licence_kind", "license_kind"]),
+    (
+        Column::LicenceNumber,
+        "licence-number",
+        &["许可证编号", "许可证号", "许可编号", "批准文号", "机构编码", "licence_number", "license_number"],
+    ),
+    (Column::LicenceIssuer, "licence-issuer", &["发证机关", "许可机关", "批准机关", "licence_issuer", "license_issuer"]),
+    (Column::LicenceUntil, "licence-until", &["有效期至", "有效期止", "有效期届满日", "许可截止日期", "licence_until", "valid_until"]),
 ];
 
 impl Column {

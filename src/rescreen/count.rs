@@ -28,6 +28,8 @@ pub struct Counts {
     pub fields: BTreeMap<String, u64>,
     /// Where only changes are flagged: firms by what changes. It stands before terms, regions and fields then, too.
     pub changes: BTreeMap<String, u64>,
+    /// Of the firms in which a term occurs, those on each roster.
+    pub rosters: BTreeMap<String, u64>,
     /// Firms by what is to be said of their code, in the order of [`CodeWarning::ALL`].
     pub codes: [u64; CodeWarning::ALL.len()],
     /// Of the firms in which a term occurs, those whose place nothing tells.
@@ -56,6 +58,7 @@ impl Counts {
         add_all(&mut self.regions, &other.regions);
         add_all(&mut self.fields, &other.fields);
         add_all(&mut self.changes, &other.changes);
+        add_all(&mut self.rosters, &other.rosters);
     }
 
     /// Whether every row became something.

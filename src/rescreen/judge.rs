@@ -6,6 +6,7 @@ use super::{
     columns::{FLAGGED, Layout, REJECTS},
     count::{Counts, one_more},
     delta::{Change, Delta},
+    roster::{Found, Rosters},
     source::Job,
 };
 use crate::{
@@ -51,6 +52,7 @@ pub struct Judge<'e> {
     engine: &'e Engine,
     defaults: Defaults,
     layout: Layout,
+    rosters: &'e Rosters,
     places: Places<'e>,
     names: Names<'e>,
     /// Where only changes are wanted: what they are measured against, and the names in it.
@@ -58,11 +60,12 @@ pub struct Judge<'e> {
 }
 
 impl<'e> Judge<'e> {
-    /// Judges by an engine. With a delta, the firms that are flagged are those whose decision changes.
+    /// Judges by an engine, with the licences that rosters know of. With a delta, the firms that are flagged are those whose
+    /// decision changes.
     #[must_use]
-    pub fn new(engine: &'e Engine, delta: Option<&'e Delta<'e>>, defaults: Defaults, layout: Layout) -> Self {
+    pub fn new(engine: &'e Engine, delta: Option<&'e Delta<'e>>, rosters: &'e Rosters, defaults: Defaults, layout: Layout) -> Self {
         let before = delta.map(|delta| (delta, Names::new(delta.before())));
-        Self { engine, defaults, layout, places: Places::new(engine), names: Names::new(engine), before }
+        Self { engine, defaults, layout, rosters, places: Places::new(engine), names: Names::new(engine), before }
     }
 
     /// Judges a piece.
@@ -107,7 +110,12 @@ impl<'e> Judge<'e> {
             sink.counts.passed += 1;
             return;
         }
-        let firm = self.firm(row, &mut sink.counts);
+        let mut firm = self.firm(row, &mut sink.counts);
+        let Found { licences, notes } = self.rosters.find(row, self.engine);
+        firm.licences = licences;
+        for note in &notes {
+            one_more(&mut sink.counts.rosters, note);
+        }
         let answer = self.engine.screen(&firm);
         let change = match &self.before {
             None if answer.decision == Decision::Pass => None,
@@ -119,7 +127,7 @@ impl<'e> Judge<'e> {
             return;
         };
         sink.counts.flagged += 1;
-        let written = self.flag(&Flagged { line, row, firm: &firm, code }, &answer, change.as_ref(), sink);
+        let written = self.flag(&Flagged { line, row, firm: &firm, code, notes: &notes }, &answer, change.as_ref(), sink);
         sink.keep(written);
     }
 
@@ -243,6 +251,8 @@ struct Flagged<'r> {
     row: &'r Row<'r>,
     firm: &'r Firm,
     code: Option<CodeWarning>,
+    /// The rosters on which it stands.
+    notes: &'r [String],
 }
 
 impl<'e> Names<'e> {
@@ -251,7 +261,7 @@ impl<'e> Names<'e> {
     }
 
     fn texts(&mut self, flagged: &Flagged<'_>, shown: &Answer<'_>, decision: Decision, input: &str) -> [String; FLAGGED.len()] {
-        let Flagged { line, row, firm, code } = flagged;
+        let Flagged { line, row, firm, code, notes } = flagged;
         let lists = self.engine.lists();
         let at = &firm.circumstances;
         let term = |hit: &Hit| lists.term(hit.occurrence.term);
@@ -276,7 +286,7 @@ impl<'e> Names<'e> {
             at.kind.chinese().to_owned(),
             row.get(Column::Established).to_owned(),
             firm.scope.clone(),
-            code.map_or_else(String::new, |code| code.chinese().to_owned()),
+            listed(code.iter().map(|code| code.chinese()).chain(notes.iter().map(String::as_str))),
         ]
     }
 

@@ -13,6 +13,7 @@ pub mod judge;
 pub mod output;
 pub mod pipeline;
 pub mod progress;
+pub mod roster;
 pub mod source;
 
 use std::{io, path::PathBuf};
@@ -23,6 +24,7 @@ pub use count::Counts;
 pub use delta::Delta;
 pub use judge::{Defaults, Judge};
 pub use output::Output;
+pub use roster::Rosters;
 pub use source::Source;
 
 use crate::{register::OpenError, sheet::SheetError};
@@ -37,6 +39,14 @@ pub enum RescreenError {
         input: PathBuf,
         /// Why.
         error: OpenError,
+    },
+    /// A roster cannot be used.
+    #[error("{}: {error}", roster.display())]
+    Roster {
+        /// The roster.
+        roster: PathBuf,
+        /// Why.
+        error: roster::RosterError,
     },
     /// The output cannot be written.
     #[error("{}: {error}", output.display())]
