@@ -52,6 +52,8 @@ pub mod http;
 pub mod journal;
 pub mod library;
 pub mod office;
+pub mod register;
+pub mod rescreen;
 pub mod server;
 pub mod sheet;
 pub mod storage;

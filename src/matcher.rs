@@ -50,10 +50,18 @@ impl Matcher {
     /// # Errors
     /// Where the terms have more different characters than there are classes, or are too many for an automaton.
     pub fn build(lists: &Wordlists, characters: &Characters) -> Result<Self, Problem> {
+        Self::of(lists.numbered_terms().map(|(id, term)| (id, term.read.as_str())), characters)
+    }
+
+    /// Builds the automaton of some terms, each as it reads.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub fn of<'t>(terms: impl Iterator<Item = (TermId, &'t str)>, characters: &Characters) -> Result<Self, Problem> {
         let too_many = |why: String| Problem::new("national/", 0, why);
         let mut spelled = Vec::new();
-        for (id, term) in lists.numbered_terms() {
-            spelled.extend(spellings(&term.read, characters).into_iter().map(|spelling| (id, spelling)));
+        for (id, term) in terms {
+            spelled.extend(spellings(term, characters).into_iter().map(|spelling| (id, spelling)));
         }
         let classes = Classes::build(spelled.iter().flat_map(|(_, spelling)| spelling.chars()), characters).map_err(too_many)?;
         let encoded: Vec<Vec<u8>> = spelled.iter().map(|(_, spelling)| classes.encode(spelling)).collect();

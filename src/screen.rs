@@ -178,6 +178,12 @@ impl Engine {
         self.names.take_apart(name, self.lists.divisions())
     }
 
+    /// Whether a term occurs in a text: without one, screening finds nothing. Fast.
+    #[must_use]
+    pub fn occurs(&self, text: &str) -> bool {
+        self.matcher.occurs(text, &self.characters)
+    }
+
     /// Screens a firm. Cannot fail on any text; time is linear in the texts' length.
     #[must_use]
     pub fn screen(&self, firm: &Firm) -> Answer<'_> {

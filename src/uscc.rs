@@ -22,16 +22,33 @@ pub enum UsccError {
     },
 }
 
+/// The value of each ASCII character, [`NONE`] where it has none. Registers have millions of codes: each is looked up.
+const VALUES: [u8; 128] = {
+    let mut values = [NONE; 128];
+    let mut value = 0;
+    while (value as usize) < ALPHABET.len() {
+        let letter = ALPHABET[value as usize];
+        values[letter as usize] = value;
+        values[letter.to_ascii_lowercase() as usize] = value;
+        value += 1;
+    }
+    values
+};
+const NONE: u8 = u8::MAX;
+
 /// Checks a code by its 18th character.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn check(code: &str) -> Result<(), UsccError> {
-    let length = code.chars().count();
+    let length = if code.is_ascii() { code.len() } else { code.chars().count() };
     if length != 18 {
         return Err(UsccError::Length(length));
     }
-    let values: Vec<usize> = code.chars().map(value).collect::<Result<_, _>>()?;
+    let mut values = [0; 18];
+    for (value, c) in values.iter_mut().zip(code.chars()) {
+        *value = self::value(c)?;
+    }
     // weights 3^(i-1) mod 31, GB 32100-2015 section 5
     let (sum, _) = values[..17].iter().fold((0, 1), |(sum, weight), value| (sum + value * weight, weight * 3 % 31));
     let expected = (31 - sum % 31) % 31;
@@ -42,8 +59,8 @@ pub fn check(code: &str) -> Result<(), UsccError> {
 }
 
 fn value(c: char) -> Result<usize, UsccError> {
-    let upper = c.to_ascii_uppercase();
-    ALPHABET.iter().position(|known| char::from(*known) == upper).ok_or(UsccError::Character(c))
+    let value = VALUES.get(c as usize).copied().filter(|value| *value != NONE);
+    value.map(usize::from).ok_or(UsccError::Character(c))
 }
 
 #[cfg(test)]

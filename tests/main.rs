@@ -19,6 +19,7 @@ mod lists;
 mod office;
 mod openapi;
 mod oracle;
+mod rescreen;
 mod rules;
 mod server;
 mod service;

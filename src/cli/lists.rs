@@ -5,7 +5,7 @@ use std::{fmt::Write, fs, path::PathBuf, process::ExitCode};
 use anyhow::Context;
 use clap::Subcommand;
 
-use super::{Lists, bad_use, print};
+use super::{Lists, bad_use, preview::preview, print};
 use crate::{
     day::{Date, Days},
     embedded,
@@ -30,6 +30,14 @@ pub(super) enum Command {
         /// The term.
         term: String,
     },
+    /// Show what a draft would change for the firms of registers, before it is published.
+    Preview {
+        /// A folder of lists, or one instrument that is added to the lists or replaces that of its name.
+        draft: PathBuf,
+        /// The registers, as for rescreen.
+        #[arg(long, required = true, num_args = 1.., value_name = "INPUT")]
+        against: Vec<PathBuf>,
+    },
     /// Write the lists inside the binary into a folder, to be edited and used with --wordlists.
     Export {
         /// The folder; it must not exist yet, or be empty.
@@ -39,9 +47,14 @@ pub(super) enum Command {
 
 impl Command {
     pub(super) fn run(self, lists: &Lists) -> anyhow::Result<ExitCode> {
-        if let Self::Export { dir } = &self {
-            return export(dir);
+        match self {
+            Self::Export { dir } => export(&dir),
+            Self::Preview { draft, against } => preview(&draft, against, lists),
+            other => other.look(lists),
         }
+    }
+
+    fn look(self, lists: &Lists) -> anyhow::Result<ExitCode> {
         let engine = match lists.engine() {
             Ok(engine) => engine,
             Err(problems) => {
@@ -61,7 +74,7 @@ impl Command {
                 Some(text) => text,
                 None => return Ok(bad_use(&format!("'{term}' is no term of the lists"))),
             },
-            Self::Export { dir } => return export(&dir),
+            Self::Export { .. } | Self::Preview { .. } => return Ok(ExitCode::SUCCESS), // these look at no list
         };
         print(&text)?;
         Ok(ExitCode::SUCCESS)

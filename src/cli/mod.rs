@@ -7,7 +7,9 @@ mod journal;
 mod jsonl;
 mod lists;
 mod paint;
+mod preview;
 mod referral;
+mod rescreen;
 mod screen;
 mod serve;
 mod watch;
@@ -34,6 +36,8 @@ pub struct Cli {
 enum Command {
     /// Screen one firm, or with --jsonl one firm a line.
     Screen(screen::Arguments),
+    /// Screen a whole register (存量企业).
+    Rescreen(rescreen::Arguments),
     /// Serve gRPC until SIGTERM or Ctrl-C.
     Serve(Flags),
     /// Check or show the configuration of the service.
@@ -61,7 +65,7 @@ const STRONGER: u8 = 1;
 const BAD_USE: u8 = 2;
 /// Exit status where reading or writing failed.
 const IO_FAILED: u8 = 3;
-/// Exit status of a service that stopped before every call in flight had finished.
+/// Exit status of a service that stopped before every call in flight had finished, and of a re-screening that was stopped.
 const CUT_OFF: u8 = 4;
 
 impl Cli {
@@ -73,6 +77,7 @@ impl Cli {
         let lists = Lists(self.wordlists);
         match self.command {
             Command::Screen(arguments) => arguments.run(&lists),
+            Command::Rescreen(arguments) => arguments.run(&lists),
             Command::Serve(flags) => serve::run(flags, &lists),
             Command::Config(command) => command.run(&lists),
             Command::Watch(arguments) => arguments.run(&lists),

@@ -105,7 +105,7 @@ impl Arguments {
 }
 
 /// Reads a value as people type it: individual-business for `INDIVIDUAL_BUSINESS`.
-fn value<T: Member>(text: &str) -> Result<T, String> {
+pub(super) fn value<T: Member>(text: &str) -> Result<T, String> {
     let id = text.to_ascii_uppercase().replace('-', "_");
     let known = || T::ALL.iter().map(|value| value.id().to_ascii_lowercase().replace('_', "-")).collect::<Vec<_>>().join(", ");
     T::ALL.iter().copied().find(|value| value.id() == id).ok_or_else(|| format!("expected one of: {}", known()))

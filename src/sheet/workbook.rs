@@ -255,7 +255,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let write = |name: &str| {
             let path = folder.path().join(name);
-            written(&path, MOST_ROWS, &[[Cell { text: "某地理财", marks: std::slice::from_ref(&(6..12)) }, Cell::from("金融")]]);
+            written(&path, MOST_ROWS, &[[Cell { text: "某地理财", marks: &[6..9, 9..12] }, Cell::from("金融")]]);
             std::fs::read(path).expect("written")
         };
         assert_eq!(write("a.xlsx"), write("b.xlsx"));

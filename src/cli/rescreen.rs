@@ -1,0 +1,370 @@
+//! `mingcha rescreen`.
+
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use anyhow::Context;
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{CUT_OFF, IO_FAILED, Lists, bad_use, print, screen::value};
+use crate::{
+    clock::today,
+    day, embedded,
+    jurisdiction::Region,
+    library::versions::Versions,
+    problem::Problems,
+    register::{
+        Kind, OpenError, Options, Said,
+        expand::Limits,
+        firm::{CodeWarning, Places},
+        text,
+    },
+    rescreen::{
+        Checkpoint, Counts, Defaults, Delta, Fingerprint, Judge, Layout, Output, RescreenError, Rosters, Source,
+        columns::{CHANGED, FLAGGED},
+        output::{checkpoint_of, was_finished},
+        pipeline::{Run, run},
+        progress::Progress,
+        roster::Meaning,
+    },
+    screen::{ENGINE_VERSION, Engine},
+    sheet::{CsvOptions, Encoding, Format},
+    vocabulary::{Decision, EntityKind, Event},
+    wordlist::Files,
+};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Registers: CSV, TSV, JSON lines (also compressed by gzip or zstd), XLSX; - is standard input.
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    /// Where the flagged firms go, in input order: .xlsx, .csv or .jsonl. Bad rows go to OUT.rejects.csv.
+    #[arg(long, value_name = "OUT")]
+    out: PathBuf,
+    /// The inputs' format, where their names do not say it: csv, tsv, jsonl, xlsx.
+    #[arg(long, value_name = "FORMAT", value_parser = kind)]
+    format: Option<Kind>,
+    /// The inputs' encoding [default: detected]: utf-8 or gb18030.
+    #[arg(long, value_name = "ENCODING", value_parser = encoding)]
+    encoding: Option<text::Encoding>,
+    /// Columns whose header is not known: name=HEADER,scope=#4. Columns: name, scope, uscc, region, authority, province, city,
+    /// county, kind, established.
+    #[arg(long, value_name = "COLUMN=HEADER,...", value_parser = Said::parse, default_value = "")]
+    columns: Said,
+    /// Where firms are registered whose place nothing tells [default: the nation].
+    #[arg(long, value_name = "PLACE")]
+    region: Option<String>,
+    /// What firms are whose kind nothing tells: enterprise, individual-business or farmer-cooperative.
+    #[arg(long, value_name = "KIND", default_value = "enterprise", value_parser = value::<EntityKind>)]
+    entity: EntityKind,
+    /// establish, change, move-in or existing.
+    #[arg(long, value_name = "EVENT", default_value = "existing", value_parser = value::<Event>)]
+    event: Event,
+    /// The day as of which to judge [default: today in UTC+8; with --resume that of the run].
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
+    date: Option<day::Date>,
+    /// The encoding of CSV that is written: utf-8 or gb18030.
+    #[arg(long, value_name = "ENCODING", default_value = "utf-8", value_parser = encoding)]
+    out_encoding: text::Encoding,
+    /// Leave cells of CSV that begin with = + - @ as they are. A spreadsheet takes them for formulas.
+    #[arg(long)]
+    raw: bool,
+    /// Most GiB that a compressed input may expand to.
+    #[arg(long, value_name = "GIB", default_value_t = 1024)]
+    most_expanded: u64,
+    /// A roster that the register is compared with (名单比对), by code or name; with --as for each, in the same order.
+    #[arg(long = "roster", value_name = "FILE", requires = "meanings")]
+    rosters: Vec<PathBuf>,
+    /// What a roster means: licensed or licensed:KIND (exempt within the kind until the last day), complaint, industry (noted).
+    #[arg(long = "as", id = "meanings", value_name = "MEANING", value_parser = Meaning::parse, requires = "rosters")]
+    meanings: Vec<Meaning>,
+    /// Only the firms whose decision changed since the lists of this hash; they are kept in the folder of --data.
+    #[arg(long, value_name = "LISTS_HASH", requires = "data", conflicts_with = "from_lists")]
+    since: Option<String>,
+    /// The service's data folder, where it keeps every version of the lists.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Only the firms whose decision changes from the lists of this folder.
+    #[arg(long, value_name = "DIR")]
+    from_lists: Option<PathBuf>,
+    /// … to those of this folder [default: the lists at hand].
+    #[arg(long, value_name = "DIR", requires = "from_lists")]
+    to_lists: Option<PathBuf>,
+    /// Go on with a run that was stopped.
+    #[arg(long, conflicts_with = "restart")]
+    resume: bool,
+    /// Throw away what a run has done that was stopped.
+    #[arg(long)]
+    restart: bool,
+    /// How often to put on the disk how far the run is, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    checkpoint_every: u64,
+}
+
+impl Arguments {
+    pub(super) fn run(self, lists: &Lists) -> anyhow::Result<ExitCode> {
+        if self.rosters.len() != self.meanings.len() {
+            return Ok(bad_use(&"each --roster needs its --as"));
+        }
+        let (before, after) = match self.versions(lists) {
+            Ok(versions) => versions,
+            Err(why) => return Ok(bad_use(&why)),
+        };
+        let delta = match &before {
+            None => None,
+            Some(before) => {
+                Some(Delta::between((&before.engine, &before.files), (&after.engine, &after.files)).map_err(anyhow::Error::msg)?)
+            }
+        };
+        let place = self.region.as_deref().unwrap_or("000000");
+        let Some(region) = Places::new(&after.engine).named(place) else {
+            return Ok(bad_use(&format!("--region: '{place}' is neither a GB/T 2260 code nor the name of one known place")));
+        };
+        match self.rescreen(&after.engine, delta.as_ref(), region) {
+            Ok(status) => status,
+            Err(error) => Ok(refused(&error)),
+        }
+    }
+
+    /// The lists to measure changes against, if any, and those to judge by.
+    fn versions(&self, lists: &Lists) -> Result<(Option<Version>, Version), String> {
+        let told = |problems: Problems| problems.to_string();
+        let after = match &self.to_lists {
+            Some(folder) => embedded::read(folder).map_err(told)?,
+            None => lists.files().map_err(told)?,
+        };
+        let before = match (&self.from_lists, &self.since, &self.data) {
+            (Some(folder), ..) => Some(embedded::read(folder).map_err(told)?),
+            (_, Some(hash), Some(data)) => {
+                let versions = Versions::open(data).map_err(|error| error.to_string())?;
+                Some(versions.read(hash).map_err(|error| error.to_string())?)
+            }
+            _ => None,
+        };
+        let before = before.map(Version::of).transpose().map_err(told)?;
+        Ok((before, Version::of(after).map_err(told)?))
+    }
+
+    fn rescreen(self, engine: &Engine, delta: Option<&Delta<'_>>, region: Region) -> Result<anyhow::Result<ExitCode>, RescreenError> {
+        let format = Format::of(&self.out).map_err(RescreenError::output(&self.out))?;
+        let layout = Layout { format, csv: self.csv(), columns: if delta.is_some() { CHANGED } else { FLAGGED } };
+        let rosters = self.rosters(engine)?;
+        let mut source = Source::new(self.inputs.clone(), self.options());
+        source.check()?;
+        let earlier = self.earlier()?;
+        let earlier_day = earlier.as_ref().and_then(|earlier| day::parse(&earlier.fingerprint.day).ok());
+        let day = self.date.or(earlier_day).unwrap_or_else(today);
+        let fingerprint = self.fingerprint(engine, delta, region, day, &source.sizes());
+        let mut output = match earlier {
+            None => Output::begin(&self.out, fingerprint, layout)?,
+            Some(earlier) => match self.go_on(earlier, &fingerprint, &mut source, layout)? {
+                Earlier::Done(counts) => return Ok(tell(&counts, engine, &self.out, delta.is_some())),
+                Earlier::GoesOn(output) => *output,
+            },
+        };
+        let defaults = Defaults { day, event: self.event, region, kind: self.entity };
+        let stop = stopped_by_signals();
+        let progress = Progress::new(source.read(), source.sizes().into_iter().sum(), output.counts().rows);
+        let how = Run { stop: &stop, checkpoint_every: Duration::from_secs(self.checkpoint_every), progress };
+        if !run(&mut source, &|| Judge::new(engine, delta, &rosters, defaults, layout), &mut output, how)? {
+            return Ok(Ok(interrupted(output.counts(), &self.out)));
+        }
+        let counts = output.finish(day, engine.lists().divisions())?;
+        Ok(tell(&counts, engine, &self.out, delta.is_some()))
+    }
+
+    /// Goes on where an earlier run was stopped.
+    fn go_on(&self, earlier: Checkpoint, fingerprint: &Fingerprint, source: &mut Source, layout: Layout) -> Result<Earlier, RescreenError> {
+        if let Some(part) = fingerprint.difference(&earlier.fingerprint) {
+            return Err(RescreenError::Changed(part.to_owned()));
+        }
+        if was_finished(&self.out, &earlier)? {
+            return Ok(Earlier::Done(Box::new(earlier.counts)));
+        }
+        source.skip_to(earlier.position)?;
+        Ok(Earlier::GoesOn(Box::new(Output::resume(&self.out, earlier, layout)?)))
+    }
+
+    fn options(&self) -> Options {
+        Options {
+            kind: self.format,
+            encoding: self.encoding,
+            columns: self.columns.clone(),
+            limits: Limits { bytes: self.most_expanded << 30, ..Limits::default() },
+        }
+    }
+
+    fn csv(&self) -> CsvOptions {
+        let encoding = if self.out_encoding == text::Encoding::Gb18030 { Encoding::Gb18030 } else { Encoding::Utf8 };
+        CsvOptions { encoding, raw: self.raw }
+    }
+
+    fn rosters(&self, engine: &Engine) -> Result<Rosters, RescreenError> {
+        let mut rosters = Rosters::default();
+        for (roster, meaning) in self.rosters.iter().zip(&self.meanings) {
+            rosters.add(roster, *meaning, engine)?;
+        }
+        Ok(rosters)
+    }
+
+    /// The checkpoint of the run to go on with, if there is to be one.
+    fn earlier(&self) -> Result<Option<Checkpoint>, RescreenError> {
+        let path = checkpoint_of(&self.out);
+        match (self.resume, self.restart) {
+            (true, _) => Checkpoint::read(&path).map(Some).ok_or(RescreenError::NoCheckpoint(path)),
+            (false, false) if path.exists() => Err(RescreenError::Begun(path)),
+            _ => Ok(None),
+        }
+    }
+
+    fn fingerprint(
+        &self,
+        engine: &Engine,
+        delta: Option<&Delta<'_>>,
+        region: Region,
+        day: day::Date,
+        sizes: &[Option<u64>],
+    ) -> Fingerprint {
+        let names = self.inputs.iter().map(|input| input.display().to_string());
+        let read = |roster: &PathBuf| std::fs::read(roster).map_or(0, |bytes| crc32fast::hash(&bytes));
+        let rosters = self
+            .rosters
+            .iter()
+            .zip(&self.meanings)
+            .map(|(roster, meaning)| format!("{} {:08x} {meaning:?}", roster.display(), read(roster)));
+        let rosters = rosters.collect::<Vec<_>>().join(" ");
+        let since = delta.map(|delta| delta.before().lists().hash());
+        Fingerprint {
+            engine: ENGINE_VERSION.to_owned(),
+            lists: engine.lists().hash().to_owned(),
+            inputs: names.zip(sizes.iter().copied()).collect(),
+            day: day.to_string(),
+            options: format!("{region} {:?} {:?} {:?} {:?} {since:?} {rosters}", self.entity, self.event, self.options(), self.csv()),
+        }
+    }
+}
+
+/// What an earlier run left.
+enum Earlier {
+    /// All was done but the tidying up.
+    Done(Box<Counts>),
+    /// An output to go on with.
+    GoesOn(Box<Output>),
+}
+
+/// A version of the lists, and the engine that has it.
+struct Version {
+    files: Files,
+    engine: Engine,
+}
+
+impl Version {
+    fn of(files: Files) -> Result<Self, Problems> {
+        Ok(Self { engine: Engine::build(&files)?, files })
+    }
+}
+
+fn kind(text: &str) -> Result<Kind, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "csv" => Ok(Kind::Csv),
+        "tsv" => Ok(Kind::Tsv),
+        "jsonl" => Ok(Kind::Jsonl),
+        "xlsx" => Ok(Kind::Xlsx),
+        _ => Err("expected one of: csv, tsv, jsonl, xlsx".to_owned()),
+    }
+}
+
+fn encoding(text: &str) -> Result<text::Encoding, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "utf-8" | "utf8" => Ok(text::Encoding::Utf8),
+        "gb18030" | "gbk" | "gb2312" => Ok(text::Encoding::Gb18030),
+        _ => Err("expected one of: utf-8, gb18030".to_owned()),
+    }
+}
+
+fn day(text: &str) -> Result<day::Date, String> {
+    day::parse(text).map_err(|error| error.to_string())
+}
+
+/// Says what is wrong, and gives the exit status: bad use, or reading or writing that failed.
+pub(super) fn refused(error: &RescreenError) -> ExitCode {
+    let status = bad_use(error);
+    let failed = match error {
+        RescreenError::Input { error, .. } => matches!(error, OpenError::Io(_)),
+        RescreenError::Output { .. } => true,
+        _ => false,
+    };
+    if failed { ExitCode::from(IO_FAILED) } else { status }
+}
+
+fn interrupted(counts: &Counts, out: &Path) -> ExitCode {
+    anstream::eprintln!("mingcha: stopped after {} rows; --resume goes on from {}", counts.rows, checkpoint_of(out).display());
+    ExitCode::from(CUT_OFF)
+}
+
+/// Is set by Ctrl-C and by SIGTERM; a second Ctrl-C ends the process at once.
+fn stopped_by_signals() -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&stop);
+    let wait = async move {
+        let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else { return };
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if told.swap(true, Ordering::Relaxed) {
+                std::process::exit(130);
+            }
+        }
+    };
+    // without the thread Ctrl-C ends the process as kill -9 does, which is safe
+    thread::spawn(move || tokio::runtime::Builder::new_current_thread().enable_io().build().map(|runtime| runtime.block_on(wait)));
+    stop
+}
+
+/// Prints what became of the rows, and checks that every one became something.
+fn tell(counts: &Counts, engine: &Engine, out: &Path, delta: bool) -> anyhow::Result<ExitCode> {
+    print(&told(counts, engine, out, delta).context("cannot write to memory")?)?;
+    if counts.balance() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    anstream::eprintln!("mingcha: the rows do not add up: this is an error of mingcha, do not rely on the output");
+    Ok(ExitCode::from(IO_FAILED))
+}
+
+fn told(counts: &Counts, engine: &Engine, out: &Path, delta: bool) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    writeln!(text, "rows in   {:>12}", counts.rows)?;
+    writeln!(text, "{:<9} {:>12}", if delta { "unchanged" } else { "passed" }, counts.passed)?;
+    writeln!(text, "flagged   {:>12}  {}", counts.flagged, out.display())?;
+    for (change, firms) in &counts.changes {
+        writeln!(text, "          {firms:>12}  {change}")?;
+    }
+    for decision in Decision::ALL.iter().rev().filter(|decision| counts.decisions.contains_key(decision.id())) {
+        writeln!(text, "          {:>12}  {} {}", counts.decisions[decision.id()], decision.id(), decision.chinese())?;
+    }
+    writeln!(text, "rejected  {:>12}  {}.rejects.csv", counts.rejected, out.display())?;
+    for (warning, firms) in CodeWarning::ALL.iter().zip(counts.codes).filter(|(_, firms)| *firms > 0) {
+        writeln!(text, "warning   {firms:>12}  firms {}", warning.english())?;
+    }
+    for (roster, firms) in &counts.rosters {
+        writeln!(text, "roster    {firms:>12}  firms in which a term occurs: {roster}")?;
+    }
+    let defaulted = [(counts.without_place, "place by --region"), (counts.without_kind, "kind by --entity")];
+    for (firms, what) in defaulted.into_iter().filter(|(firms, _)| *firms > 0) {
+        writeln!(text, "default   {firms:>12}  firms in which a term occurs: {what}")?;
+    }
+    writeln!(text, "lists {}  engine {ENGINE_VERSION}", engine.lists().hash())?;
+    Ok(text)
+}

@@ -1,0 +1,274 @@
+//! Records (记录): the rows of a block, one after the other, without an allocation where there need be none.
+
+use std::borrow::Cow;
+
+use memchr::{memchr, memchr_iter};
+
+use super::{
+    blocks::{Block, Form, Unreadable, first_end, well_quoted},
+    columns::{COLUMNS, Column, Keys, Picks},
+    json,
+    text::Encoding,
+};
+
+/// A row: what each column holds, empty where there is none.
+#[derive(Debug, Default)]
+pub struct Row<'a>(pub(super) [Cow<'a, str>; COLUMNS]);
+
+impl Row<'_> {
+    /// What a column holds, without white space around it.
+    #[must_use]
+    pub fn get(&self, column: Column) -> &str {
+        self.0[column as usize].trim()
+    }
+}
+
+/// Why a row is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// It has another number of fields than the header.
+    Fields {
+        /// How many it has.
+        found: usize,
+        /// How many the header has.
+        expected: usize,
+    },
+    /// It is no text in the register's encoding.
+    Bytes,
+    /// It is no JSON object of texts.
+    Json(String),
+    /// Its line cannot be read.
+    Unreadable(Unreadable),
+}
+
+/// A row that is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault<'a> {
+    /// Why.
+    pub why: Why,
+    /// The row as it stands there.
+    pub text: Cow<'a, str>,
+}
+
+/// Takes the rows of a block: the number of each one's line, and the row or what is wrong with it.
+pub type Visit<'v> = dyn FnMut(u64, Result<&Row<'_>, Fault<'_>>) + 'v;
+
+/// How to read the records of a register.
+#[derive(Debug, Clone)]
+pub struct Records {
+    pub(super) form: Form,
+    pub(super) encoding: Encoding,
+    pub(super) shape: Shape,
+}
+
+/// Where the columns are.
+#[derive(Debug, Clone)]
+pub(super) enum Shape {
+    /// In a table of so many columns.
+    Table { width: usize, picks: Picks },
+    /// In JSON objects.
+    Objects(Keys),
+}
+
+impl Records {
+    /// Visits every row of a block, in order. An empty line is no row.
+    pub fn each(&self, block: &Block, visit: &mut Visit<'_>) {
+        if let Some(text) = self.encoding.read(&block.bytes) {
+            return self.each_of(&text, block.line, visit);
+        }
+        let (mut rest, mut line) = (&block.bytes[..], block.line);
+        while !rest.is_empty() {
+            let (record, after) = rest.split_at(first_end(rest, self.form));
+            match self.encoding.read(record) {
+                Some(text) => self.each_of(&text, line, visit),
+                None => visit(line, Err(Fault { why: Why::Bytes, text: self.encoding.read_lossily(record) })),
+            }
+            line += memchr_iter(self.form.record, record).count() as u64;
+            rest = after;
+        }
+    }
+
+    fn each_of(&self, text: &str, line: u64, visit: &mut Visit<'_>) {
+        match (&self.shape, self.form.field) {
+            (Shape::Table { width, picks }, Some(field)) => {
+                let table = Table { form: self.form, field, width: *width, picks };
+                if self.form.quotes && memchr(b'"', text.as_bytes()).is_some() {
+                    table.quoted(text, line, visit);
+                } else {
+                    table.plain(text, line, visit);
+                }
+            }
+            (Shape::Table { .. }, None) => {}
+            (Shape::Objects(keys), _) => objects(text, line, keys, visit),
+        }
+    }
+}
+
+/// A text's lines that are not empty, each with its number and without its end.
+fn lines(text: &str, line: u64, record: u8) -> impl Iterator<Item = (u64, &str)> {
+    let bytes = text.as_bytes();
+    let mut begin = 0;
+    let ends = memchr_iter(record, bytes).chain((bytes.last() != Some(&record)).then_some(bytes.len()));
+    let lines = ends.map(move |end| {
+        let line = &text[begin..end];
+        begin = end + 1;
+        line.strip_suffix('\r').unwrap_or(line)
+    });
+    (line..).zip(lines).filter(|(_, line)| !line.is_empty())
+}
+
+fn objects(text: &str, line: u64, keys: &Keys, visit: &mut Visit<'_>) {
+    for (line, object) in lines(text, line, b'\n').filter(|(_, object)| !object.trim_ascii().is_empty()) {
+        match json::row(object, keys) {
+            Ok(row) => visit(line, Ok(&row)),
+            Err(error) => visit(line, Err(Fault { why: Why::Json(error.to_string()), text: Cow::Borrowed(object) })),
+        }
+    }
+}
+
+struct Table<'p> {
+    form: Form,
+    field: u8,
+    width: usize,
+    picks: &'p Picks,
+}
+
+impl Table<'_> {
+    /// Rows in which nothing is quoted.
+    fn plain(&self, text: &str, line: u64, visit: &mut Visit<'_>) {
+        let mut ends: Vec<usize> = Vec::with_capacity(self.width);
+        for (line, record) in lines(text, line, self.form.record) {
+            ends.clear();
+            ends.extend(memchr_iter(self.field, record.as_bytes()));
+            ends.push(record.len());
+            if ends.len() != self.width {
+                let why = Why::Fields { found: ends.len(), expected: self.width };
+                visit(line, Err(Fault { why, text: Cow::Borrowed(record) }));
+                continue;
+            }
+            let mut row = Row::default();
+            for (column, at) in self.picks.iter() {
+                let begin = at.checked_sub(1).map_or(0, |before| ends[before] + 1);
+                row.0[column] = Cow::Borrowed(&record[begin..ends[at]]);
+            }
+            visit(line, Ok(&row));
+        }
+    }
+
+    /// Rows in which something is quoted.
+    fn quoted(&self, text: &str, mut line: u64, visit: &mut Visit<'_>) {
+        let mut rest = text;
+        while let Some((used, lines)) = self.quoted_until_a_gap(rest, line, visit) {
+            rest = &rest[used..];
+            line += lines;
+        }
+    }
+
+    /// Visits rows up to one that has swallowed others: a quote that was not meant opens a field that ends lines later. Of
+    /// those lines only the first is bad; gives how many bytes and lines to step over.
+    fn quoted_until_a_gap(&self, text: &str, line: u64, visit: &mut Visit<'_>) -> Option<(usize, u64)> {
+        let mut builder = csv::ReaderBuilder::new();
+        builder.has_headers(false).flexible(true).delimiter(self.field).terminator(csv::Terminator::Any(self.form.record));
+        let mut reader = builder.from_reader(text.as_bytes());
+        let mut record = csv::StringRecord::new();
+        while reader.read_record(&mut record).ok()? {
+            let begin = record.position().map_or((0, 0), |begin| (begin.byte(), begin.line() - 1));
+            let (byte, number) = (usize::try_from(begin.0).unwrap_or(text.len()), line + begin.1);
+            let fields = record.len();
+            let end = usize::try_from(reader.position().byte()).unwrap_or(text.len());
+            let many_lines = reader.position().line() > begin.1 + 2;
+            let swallowed = many_lines && (fields != self.width || !well_quoted(&text.as_bytes()[byte..end], self.form));
+            if fields == self.width && !swallowed {
+                visit(number, Ok(&self.picked(&record)));
+                continue;
+            }
+            if fields == 1 && record[0].trim_ascii().is_empty() {
+                continue;
+            }
+            let first = &text[byte..];
+            let first_line = memchr(self.form.record, first.as_bytes()).map_or(first.len(), |end| end + 1);
+            let why = if swallowed { Why::Unreadable(Unreadable::OpenQuote) } else { Why::Fields { found: fields, expected: self.width } };
+            visit(number, Err(Fault { why, text: Cow::Borrowed(first[..first_line].trim_end()) }));
+            if swallowed {
+                return Some((byte + first_line, begin.1 + 1));
+            }
+        }
+        None
+    }
+
+    fn picked<'r>(&self, record: &'r csv::StringRecord) -> Row<'r> {
+        let mut row = Row::default();
+        for (column, at) in self.picks.iter() {
+            row.0[column] = Cow::Borrowed(record.get(at).unwrap_or_default());
+        }
+        row
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::register::columns::Said;
+
+    fn records(form: Form, encoding: Encoding) -> Records {
+        let shape = if form == Form::JSONL {
+            Shape::Objects(Keys::known(&Said::default()).expect("keys"))
+        } else {
+            Shape::Table { width: 3, picks: Picks::find(&["企业名称", "注册号", "经营范围"], &Said::default()).expect("a name") }
+        };
+        Records { form, encoding, shape }
+    }
+
+    /// Each row as `LINE NAME|SCOPE`, or as `LINE !` with what is wrong.
+    fn read(records: &Records, bytes: &[u8]) -> Vec<String> {
+        let mut read = Vec::new();
+        records.each(&Block { line: 2, bytes: bytes.to_vec() }, &mut |line, row| {
+            read.push(match row {
+                Ok(row) => format!("{line} {}|{}", row.get(Column::Name), row.get(Column::Scope)),
+                Err(fault) => format!("{line} ! {:?}", fault.why),
+            });
+        });
+        read
+    }
+
+    #[test]
+    fn tables_are_read_row_by_row() {
+        let tsv = "甲\t1\t\"日用\n\n乙\t2\t百货\r\n丙\t3\n丁\t\t";
+        let fields = "Fields { found: 2, expected: 3 }".to_owned();
+        let expected = ["2 甲|\"日用".to_owned(), "4 乙|百货".to_owned(), format!("5 ! {fields}"), "6 丁|".to_owned()];
+        assert_eq!(read(&records(Form::TSV, Encoding::Utf8), tsv.as_bytes()), expected);
+        assert_eq!(read(&records(Form::CSV, Encoding::Utf8), tsv.replace('\t', ",").replace('"', "").as_bytes())[1..], expected[1..]);
+    }
+
+    #[test]
+    fn quotes_hold_fields_together() {
+        let csv = "\"甲,\"\"一\"\"\",1,\"日用\n百货\"\r\n\r\n乙,2,5\"管\n";
+        assert_eq!(read(&records(Form::CSV, Encoding::Utf8), csv.as_bytes()), ["2 甲,\"一\"|日用\n百货", "5 乙|5\"管"]);
+    }
+
+    #[test]
+    fn a_quote_that_was_not_meant_costs_one_line() {
+        for begun in ["甲,1,\"日用", "甲,\"1,日用", "\"甲,1,日用"] {
+            let csv = format!("{begun}\n乙,2,百货\n丙,3,\"五金\"\n丁,4,建材\n");
+            let read = read(&records(Form::CSV, Encoding::Utf8), csv.as_bytes());
+            assert_eq!(read, ["2 ! Unreadable(OpenQuote)", "3 乙|百货", "4 丙|五金", "5 丁|建材"]);
+        }
+    }
+
+    #[test]
+    fn bad_bytes_cost_their_row_alone() {
+        let records = records(Form::CSV, Encoding::Gb18030);
+        let mut gbk = encoding_rs::GB18030.encode("甲,1,\"日用\n百货\"\n").0.into_owned();
+        gbk.extend(b"\xFF\xFF,2,\n");
+        gbk.extend_from_slice(&encoding_rs::GB18030.encode("丙,3,五金\n").0);
+        assert_eq!(read(&records, &gbk), ["2 甲|日用\n百货", "4 ! Bytes", "5 丙|五金"]);
+    }
+
+    #[test]
+    fn objects_are_read_line_by_line() {
+        let lines = "{\"企业名称\":\"甲\",\"经营范围\":null,\"x\":[1,{}]}\n\n{\"name\":\"乙\",\"scope\":\"a\\nb\"}\n[]\n{\"name\":[]}\n";
+        let read = read(&records(Form::JSONL, Encoding::Utf8), lines.as_bytes());
+        assert_eq!(read[..2], ["2 甲|", "4 乙|a\nb"]);
+        assert!(read[2].starts_with("5 ! Json") && read[3].starts_with("6 ! Json"), "{read:?}");
+    }
+}

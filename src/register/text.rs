@@ -1,0 +1,72 @@
+//! Encodings (编码) of registers: UTF-8, or GB18030 with GBK and GB2312 in it; said, or detected.
+
+use std::borrow::Cow;
+
+use encoding_rs::GB18030;
+
+/// The encoding of a register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// UTF-8.
+    Utf8,
+    /// GB18030.
+    Gb18030,
+}
+
+/// The byte order mark of UTF-8.
+pub const MARK: &[u8] = "\u{FEFF}".as_bytes();
+
+impl Encoding {
+    /// The encoding that a register's beginning speaks for: that in which more of the lines beyond ASCII can be read.
+    ///
+    /// Text in GBK is hardly ever UTF-8 by accident, while half of all UTF-8 can be read as GBK; so UTF-8 is asked first.
+    #[must_use]
+    pub fn detect(beginning: &[u8]) -> Self {
+        if beginning.starts_with(MARK) {
+            return Self::Utf8;
+        }
+        let whole = memchr::memrchr(b'\n', beginning).map_or(beginning, |end| &beginning[..end]);
+        let (mut good, mut bad) = (0, 0);
+        for line in whole.split(|byte| *byte == b'\n').filter(|line| !line.is_ascii()) {
+            *(if std::str::from_utf8(line).is_ok() { &mut good } else { &mut bad }) += 1;
+        }
+        if bad > good { Self::Gb18030 } else { Self::Utf8 }
+    }
+
+    /// The bytes as text; none where they are no text in this encoding.
+    #[must_use]
+    pub fn read(self, bytes: &[u8]) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Utf8 => simdutf8::basic::from_utf8(bytes).ok().map(Cow::Borrowed),
+            Self::Gb18030 => GB18030.decode_without_bom_handling_and_without_replacement(bytes),
+        }
+    }
+
+    /// The bytes as text, with U+FFFD for what is none.
+    #[must_use]
+    pub fn read_lossily(self, bytes: &[u8]) -> Cow<'_, str> {
+        match self {
+            Self::Utf8 => String::from_utf8_lossy(bytes),
+            Self::Gb18030 => GB18030.decode_without_bom_handling(bytes).0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn encodings_are_detected() {
+        let text = "企业名称,经营范围\n某地众诚理财有限公司,日用百货\n某地,";
+        let gbk = GB18030.encode(text).0.into_owned();
+        assert_eq!(Encoding::detect(text.as_bytes()), Encoding::Utf8);
+        assert_eq!(Encoding::detect(&gbk), Encoding::Gb18030);
+        assert_eq!(Encoding::detect(&text.as_bytes()[..text.len() - 2]), Encoding::Utf8); // cut within a character
+        assert_eq!(Encoding::detect(b"name,scope\n"), Encoding::Utf8);
+        let mut broken = gbk;
+        broken.extend(b"\n\xFF\xFF,\x80\n");
+        assert_eq!(Encoding::detect(&broken), Encoding::Gb18030);
+        assert_eq!(Encoding::Gb18030.read(&broken), None);
+    }
+}

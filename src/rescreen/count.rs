@@ -1,0 +1,86 @@
+//! Counts (统计): what became of the rows, by decision, term and region.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::register::firm::CodeWarning;
+
+/// What became of rows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Counts {
+    /// Rows that were read.
+    pub rows: u64,
+    /// Firms with nothing that counts.
+    pub passed: u64,
+    /// Firms that were flagged.
+    pub flagged: u64,
+    /// Rows that are none.
+    pub rejected: u64,
+    /// Flagged firms by decision.
+    pub decisions: BTreeMap<String, u64>,
+    /// Flagged firms by each term that hits them.
+    pub terms: BTreeMap<String, u64>,
+    /// Flagged firms by the code of their city.
+    pub regions: BTreeMap<String, u64>,
+    /// Flagged firms by the fields of business of their terms.
+    pub fields: BTreeMap<String, u64>,
+    /// Where only changes are flagged: firms by what changes. It stands before terms, regions and fields then, too.
+    pub changes: BTreeMap<String, u64>,
+    /// Of the firms in which a term occurs, those on each roster.
+    pub rosters: BTreeMap<String, u64>,
+    /// Firms by what is to be said of their code, in the order of [`CodeWarning::ALL`].
+    pub codes: [u64; CodeWarning::ALL.len()],
+    /// Of the firms in which a term occurs, those whose place nothing tells.
+    pub without_place: u64,
+    /// Of the firms in which a term occurs, those whose kind nothing tells.
+    pub without_kind: u64,
+}
+
+impl Counts {
+    /// Adds others.
+    pub fn add(&mut self, other: &Self) {
+        let pairs = [
+            (&mut self.rows, other.rows),
+            (&mut self.passed, other.passed),
+            (&mut self.flagged, other.flagged),
+            (&mut self.rejected, other.rejected),
+            (&mut self.without_place, other.without_place),
+            (&mut self.without_kind, other.without_kind),
+        ];
+        for (sum, more) in pairs {
+            *sum += more;
+        }
+        self.codes.iter_mut().zip(other.codes).for_each(|(sum, more)| *sum += more);
+        add_all(&mut self.decisions, &other.decisions);
+        add_all(&mut self.terms, &other.terms);
+        add_all(&mut self.regions, &other.regions);
+        add_all(&mut self.fields, &other.fields);
+        add_all(&mut self.changes, &other.changes);
+        add_all(&mut self.rosters, &other.rosters);
+    }
+
+    /// Whether every row became something.
+    #[must_use]
+    pub const fn balance(&self) -> bool {
+        self.rows == self.passed + self.flagged + self.rejected
+    }
+}
+
+/// Counts one more; without an allocation where it was counted before.
+pub fn one_more(counts: &mut BTreeMap<String, u64>, key: &str) {
+    match counts.get_mut(key) {
+        Some(count) => *count += 1,
+        None => drop(counts.insert(key.to_owned(), 1)),
+    }
+}
+
+fn add_all(sums: &mut BTreeMap<String, u64>, more: &BTreeMap<String, u64>) {
+    for (key, count) in more {
+        match sums.get_mut(key) {
+            Some(sum) => *sum += count,
+            None => drop(sums.insert(key.clone(), *count)),
+        }
+    }
+}

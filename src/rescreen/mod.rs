@@ -1,0 +1,80 @@
+//! Re-screening (存量排查): a whole register against the lists.
+//!
+//! One thread reads the register in blocks, as many as there are processors judge them ([`judge`]), and one writes what they
+//! found in the order of the register ([`pipeline`]). Few blocks are under way at any time, so that memory stays flat. What was
+//! written is kept beside the output until all is done, with a checkpoint of how far it goes ([`output`], [`checkpoint`]):
+//! a run that was stopped goes on from there, to the same bytes.
+
+pub mod checkpoint;
+pub mod columns;
+pub mod count;
+pub mod delta;
+pub mod judge;
+pub mod output;
+pub mod pipeline;
+pub mod progress;
+pub mod roster;
+pub mod source;
+
+use std::{io, path::PathBuf};
+
+pub use checkpoint::{Checkpoint, Fingerprint};
+pub use columns::Layout;
+pub use count::Counts;
+pub use delta::Delta;
+pub use judge::{Defaults, Judge};
+pub use output::Output;
+pub use roster::Rosters;
+pub use source::Source;
+
+use crate::{register::OpenError, sheet::SheetError};
+
+/// A register could not be re-screened.
+#[derive(Debug, thiserror::Error)]
+pub enum RescreenError {
+    /// An input cannot be read.
+    #[error("{}: {error}", input.display())]
+    Input {
+        /// The input.
+        input: PathBuf,
+        /// Why.
+        error: OpenError,
+    },
+    /// A roster cannot be used.
+    #[error("{}: {error}", roster.display())]
+    Roster {
+        /// The roster.
+        roster: PathBuf,
+        /// Why.
+        error: roster::RosterError,
+    },
+    /// The output cannot be written.
+    #[error("{}: {error}", output.display())]
+    Output {
+        /// The output, or a file beside it.
+        output: PathBuf,
+        /// Why.
+        error: SheetError,
+    },
+    /// There is a checkpoint of an earlier run.
+    #[error("{} is that of an earlier run: --resume goes on with it, --restart begins anew", .0.display())]
+    Begun(PathBuf),
+    /// There is no checkpoint to go on from.
+    #[error("there is nothing to go on with: {} is missing or damaged", .0.display())]
+    NoCheckpoint(PathBuf),
+    /// The run that was stopped was another.
+    #[error("{0} changed since the run that was stopped: begin anew with --restart")]
+    Changed(String),
+}
+
+impl RescreenError {
+    /// An output that failed.
+    pub(crate) fn output(path: &std::path::Path) -> impl Fn(SheetError) -> Self {
+        move |error| Self::Output { output: path.to_owned(), error }
+    }
+
+    /// An output that failed in reading or writing.
+    pub(crate) fn writing(path: &std::path::Path) -> impl Fn(io::Error) -> Self {
+        move |error| Self::Output { output: path.to_owned(), error: error.into() }
+    }
+}

@@ -1,0 +1,239 @@
+//! The output (结果) of a run: what is written so far lies beside it, and takes its place when all is there.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Checkpoint, Counts, Fingerprint, RescreenError,
+    columns::{COUNTS, Layout, REJECTS},
+    judge::Judged,
+    source::Position,
+};
+use crate::{
+    day::Date,
+    jurisdiction::{Divisions, Region},
+    sheet::{Cell, Csv, Format, SheetError, Table, Workbook, beside},
+    vocabulary::Decision,
+};
+
+/// The output of a run.
+pub struct Output {
+    path: PathBuf,
+    layout: Layout,
+    flagged: Part,
+    rejects: Part,
+    checkpoint: Checkpoint,
+}
+
+/// A file that is being written, beside its place.
+struct Part {
+    place: PathBuf,
+    out: BufWriter<File>,
+    written: u64,
+}
+
+impl Part {
+    fn begin(place: PathBuf, header: &[u8]) -> Result<Self, RescreenError> {
+        let part = beside(&place, "part");
+        let create = || {
+            let mut out = BufWriter::new(File::create(&part)?);
+            out.write_all(header)?;
+            Ok(out)
+        };
+        let out = create().map_err(RescreenError::writing(&part))?;
+        Ok(Self { place, out, written: header.len() as u64 })
+    }
+
+    /// Goes on behind what a checkpoint vouches for.
+    fn resume(place: PathBuf, written: u64) -> Result<Self, RescreenError> {
+        let part = beside(&place, "part");
+        let open = || {
+            let mut file = OpenOptions::new().write(true).open(&part)?;
+            if file.metadata()?.len() < written {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "it is shorter than the checkpoint says"));
+            }
+            file.set_len(written)?;
+            file.seek(SeekFrom::End(0))?;
+            Ok(BufWriter::new(file))
+        };
+        let out = open().map_err(RescreenError::writing(&part))?;
+        Ok(Self { place, out, written })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), RescreenError> {
+        self.written += bytes.len() as u64;
+        self.out.write_all(bytes).map_err(RescreenError::writing(&self.place))
+    }
+
+    fn sync(&mut self) -> Result<(), RescreenError> {
+        self.out.flush().and_then(|()| self.out.get_ref().sync_data()).map_err(RescreenError::writing(&self.place))
+    }
+
+    fn put_in_place(&self) -> Result<(), RescreenError> {
+        fs::rename(beside(&self.place, "part"), &self.place).map_err(RescreenError::writing(&self.place))
+    }
+}
+
+impl Output {
+    /// Begins an output.
+    ///
+    /// # Errors
+    /// Where nothing can be written there.
+    pub fn begin(path: &Path, fingerprint: Fingerprint, layout: Layout) -> Result<Self, RescreenError> {
+        let failed = RescreenError::output(path);
+        let header = |columns| Csv::begin(Vec::new(), columns, layout.csv)?.finish();
+        let flagged_header = if layout.format == Format::Csv { header(layout.columns).map_err(&failed)? } else { Vec::new() };
+        let flagged = Part::begin(path.to_owned(), &flagged_header)?;
+        let rejects = Part::begin(beside(path, "rejects.csv"), &header(REJECTS).map_err(&failed)?)?;
+        let checkpoint = Checkpoint {
+            fingerprint,
+            position: Position::default(),
+            flagged_bytes: flagged.written,
+            rejects_bytes: rejects.written,
+            counts: Counts::default(),
+            finished: false,
+        };
+        Ok(Self { path: path.to_owned(), layout, flagged, rejects, checkpoint })
+    }
+
+    /// Goes on from a checkpoint.
+    ///
+    /// # Errors
+    /// Where what was written is not there any more.
+    pub fn resume(path: &Path, checkpoint: Checkpoint, layout: Layout) -> Result<Self, RescreenError> {
+        let flagged = Part::resume(path.to_owned(), checkpoint.flagged_bytes)?;
+        let rejects = Part::resume(beside(path, "rejects.csv"), checkpoint.rejects_bytes)?;
+        Ok(Self { path: path.to_owned(), layout, flagged, rejects, checkpoint })
+    }
+
+    /// The error that a row could not be written.
+    pub(super) fn failed(&self, error: SheetError) -> RescreenError {
+        RescreenError::output(&self.path)(error)
+    }
+
+    /// What became of the rows so far.
+    #[must_use]
+    pub const fn counts(&self) -> &Counts {
+        &self.checkpoint.counts
+    }
+
+    /// How far the inputs were read.
+    #[must_use]
+    pub const fn position(&self) -> Position {
+        self.checkpoint.position
+    }
+
+    /// Writes what became of a piece.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn write(&mut self, judged: &Judged, position: Position) -> Result<(), RescreenError> {
+        self.flagged.write(&judged.flagged)?;
+        self.rejects.write(&judged.rejects)?;
+        self.checkpoint.counts.add(&judged.counts);
+        self.checkpoint.position = position;
+        Ok(())
+    }
+
+    /// Puts on the disk what is written so far, and how far that is.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn checkpoint(&mut self) -> Result<(), RescreenError> {
+        self.flagged.sync()?;
+        self.rejects.sync()?;
+        self.checkpoint.flagged_bytes = self.flagged.written;
+        self.checkpoint.rejects_bytes = self.rejects.written;
+        self.checkpoint.write(&checkpoint_of(&self.path))
+    }
+
+    /// Puts everything in its place; `day` is the day that a workbook says.
+    ///
+    /// # Errors
+    /// Where that fails.
+    pub fn finish(mut self, day: Date, divisions: &Divisions) -> Result<Counts, RescreenError> {
+        self.checkpoint.finished = true;
+        self.checkpoint()?;
+        let part = beside(&self.path, "part");
+        if self.layout.format == Format::Xlsx {
+            workbook(&part, &self.path, self.layout, day, &self.checkpoint.counts, divisions).map_err(RescreenError::output(&self.path))?;
+        }
+        self.rejects.put_in_place()?;
+        match self.layout.format {
+            Format::Xlsx => fs::remove_file(&part).map_err(RescreenError::writing(&part))?,
+            _ => self.flagged.put_in_place()?,
+        }
+        let checkpoint = checkpoint_of(&self.path);
+        fs::remove_file(&checkpoint).map_err(RescreenError::writing(&checkpoint))?;
+        Ok(self.checkpoint.counts)
+    }
+}
+
+/// Where the checkpoint of an output lies.
+#[must_use]
+pub fn checkpoint_of(path: &Path) -> PathBuf {
+    beside(path, "checkpoint")
+}
+
+/// Whether a run that was stopped had put everything in its place already; tidies up after it.
+///
+/// # Errors
+/// Where that fails.
+pub fn was_finished(path: &Path, checkpoint: &Checkpoint) -> Result<bool, RescreenError> {
+    let part = beside(path, "part");
+    let done = checkpoint.finished && !part.exists() && path.exists();
+    if done {
+        fs::remove_file(checkpoint_of(path)).map_err(RescreenError::writing(path))?;
+    }
+    Ok(done)
+}
+
+/// A row of a workbook that is written later: its cells and their marks.
+pub(super) fn spool(out: &mut Vec<u8>, cells: &[Cell<'_>]) -> Result<(), SheetError> {
+    let cell = |cell: &Cell<'_>| (cell.text.to_owned(), cell.marks.iter().map(|mark| (mark.start, mark.end)).collect());
+    let cells: Vec<(String, Vec<(usize, usize)>)> = cells.iter().map(cell).collect();
+    serde_json::to_writer(&mut *out, &cells)?;
+    out.push(b'\n');
+    Ok(())
+}
+
+fn workbook(part: &Path, path: &Path, layout: Layout, day: Date, counts: &Counts, divisions: &Divisions) -> Result<(), SheetError> {
+    let mut book = Workbook::create(path, day)?;
+    book.begin("命中企业", layout.columns)?;
+    for line in BufReader::new(File::open(part)?).lines() {
+        let cells: Vec<(String, Vec<(usize, usize)>)> = serde_json::from_str(&line?)?;
+        let marks: Vec<Vec<_>> = cells.iter().map(|(_, marks)| marks.iter().map(|(start, end)| *start..*end).collect()).collect();
+        let cells: Vec<Cell<'_>> = cells.iter().zip(&marks).map(|((text, _), marks)| Cell { text, marks }).collect();
+        book.row(&cells)?;
+    }
+    book.begin("统计", COUNTS)?;
+    for [of, what, firms] in counted(counts, divisions) {
+        book.row(&[Cell::from(&of), Cell::from(&what), Cell::from(&firms)])?;
+    }
+    book.finish()
+}
+
+/// The counts as rows of a table.
+fn counted(counts: &Counts, divisions: &Divisions) -> Vec<[String; 3]> {
+    let row = |of: &str, what: String, firms: u64| [of.to_owned(), what, firms.to_string()];
+    let mut rows = vec![
+        row("合计", "读入".to_owned(), counts.rows),
+        row("合计", "通过".to_owned(), counts.passed),
+        row("合计", "命中".to_owned(), counts.flagged),
+        row("合计", "未处理".to_owned(), counts.rejected),
+    ];
+    let decision = |id: &String| Decision::from_id(id).map_or_else(|| id.clone(), |decision| decision.chinese().to_owned());
+    rows.extend(counts.decisions.iter().map(|(id, firms)| row("结论", decision(id), *firms)));
+    let mut terms: Vec<_> = counts.terms.iter().collect();
+    terms.sort_by_key(|(_, firms)| std::cmp::Reverse(**firms));
+    rows.extend(terms.iter().map(|(term, firms)| row("字样", (*term).clone(), **firms)));
+    rows.extend(counts.fields.iter().map(|(field, firms)| row("业态", field.clone(), *firms)));
+    rows.extend(counts.changes.iter().map(|(change, firms)| row("变化", change.clone(), *firms)));
+    let code = |key: &str| Region::parse(key.rsplit(' ').next().unwrap_or(key)).ok();
+    let place = |key: &String| code(key).and_then(|region| divisions.full_name(region)).unwrap_or_default();
+    rows.extend(counts.regions.iter().map(|(code, firms)| row("地区", format!("{code} {}", place(code)), *firms)));
+    rows
+}

@@ -1,0 +1,109 @@
+//! The pipeline (流水线): one reads, many judge, one writes in order.
+//!
+//! With each piece goes the place where its result will be; these places stand in a queue in the order of the register. The
+//! queue is short: where judging is slow the reader waits, and memory stays flat.
+
+use std::{
+    num::NonZero,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Judge, Output, RescreenError, Source,
+    judge::Judged,
+    progress::Progress,
+    source::{Job, Position},
+};
+use crate::sheet::SheetError;
+
+/// What became of a piece, and how far the registers are read behind it.
+type Outcome = Result<(Judged, Position), SheetError>;
+/// A piece and where its outcome goes.
+type Task = (Job, SyncSender<Outcome>);
+
+/// How a run goes.
+pub struct Run<'r> {
+    /// Set when it is to stop before the end.
+    pub stop: &'r AtomicBool,
+    /// How often to put on the disk how far it is.
+    pub checkpoint_every: Duration,
+    /// Whom to tell how far it is.
+    pub progress: Progress,
+}
+
+/// Judges everything that the source has left, or until told to stop; says whether it came to the end. `judge` makes a judge
+/// for each worker.
+///
+/// # Errors
+/// Where an input cannot be read, or the output not be written. What was written until then has a checkpoint.
+pub fn run<'e>(
+    source: &mut Source,
+    judge: &(dyn Fn() -> Judge<'e> + Sync),
+    output: &mut Output,
+    mut how: Run<'_>,
+) -> Result<bool, RescreenError> {
+    let workers = thread::available_parallelism().map_or(1, NonZero::get);
+    let (tasks, taken) = sync_channel::<Task>(workers);
+    let (places, outcomes) = sync_channel::<Receiver<Outcome>>(2 * workers);
+    let (taken, stop) = (&Mutex::new(taken), how.stop);
+    let ended = thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| work(taken, judge()));
+        }
+        let reader = scope.spawn(move || read(source, &tasks, &places, stop));
+        let written = write(outcomes, output, &mut how);
+        let read = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        written.and(read)
+    });
+    how.progress.end();
+    output.checkpoint()?;
+    ended
+}
+
+/// Hands out pieces; says whether it came to the end.
+fn read(
+    source: &mut Source,
+    tasks: &SyncSender<Task>,
+    places: &SyncSender<Receiver<Outcome>>,
+    stop: &AtomicBool,
+) -> Result<bool, RescreenError> {
+    while !stop.load(Ordering::Relaxed) {
+        let Some(job) = source.next_job()? else { return Ok(true) };
+        let (outcome, place) = sync_channel(1);
+        if places.send(place).is_err() || tasks.send((job, outcome)).is_err() {
+            return Ok(false); // writing failed, and says so itself
+        }
+    }
+    Ok(false)
+}
+
+fn work(taken: &Mutex<Receiver<Task>>, mut judge: Judge<'_>) {
+    loop {
+        let task = taken.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok((job, outcome)) = task else { return };
+        let judged = judge.judge(&job).map(|judged| (judged, job.position));
+        let _ = outcome.send(judged); // nobody waits for it where writing failed
+    }
+}
+
+/// Writes the outcomes in order.
+fn write(outcomes: Receiver<Receiver<Outcome>>, output: &mut Output, how: &mut Run<'_>) -> Result<(), RescreenError> {
+    let mut kept = Instant::now();
+    for place in outcomes {
+        let Ok(outcome) = place.recv() else { break }; // its worker panicked, which the scope passes on
+        let (judged, position) = outcome.map_err(|error| output.failed(error))?;
+        output.write(&judged, position)?;
+        how.progress.tell(output.counts().rows);
+        if kept.elapsed() >= how.checkpoint_every {
+            output.checkpoint()?;
+            kept = Instant::now();
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,145 @@
+//! The registers of a run, one after the other, and how far they were read.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::RescreenError;
+use crate::register::{Options, Piece, Records, Register};
+
+/// How far the registers were read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// Which register, from 0.
+    pub input: usize,
+    /// How many of its pieces.
+    pub pieces: u64,
+    /// The CRC-32 of these pieces.
+    pub crc: u32,
+}
+
+/// A piece of a register, and all that is needed to read it.
+pub struct Job {
+    /// The piece.
+    pub piece: Piece,
+    /// How to read its records.
+    pub records: Arc<Records>,
+    /// The register's name.
+    pub input: Arc<str>,
+    /// How far the registers are read behind it.
+    pub position: Position,
+}
+
+/// The registers of a run.
+pub struct Source {
+    inputs: Vec<PathBuf>,
+    options: Options,
+    open: Option<Open>,
+    position: Position,
+    /// Bytes that were read of the registers that are done.
+    done: u64,
+    /// Bytes that were read, for those who ask how far it is.
+    read: Arc<AtomicU64>,
+}
+
+struct Open {
+    register: Register,
+    records: Arc<Records>,
+    name: Arc<str>,
+    crc: crc32fast::Hasher,
+}
+
+impl Source {
+    /// Reads these registers.
+    #[must_use]
+    pub fn new(inputs: Vec<PathBuf>, options: Options) -> Self {
+        Self { inputs, options, open: None, position: Position::default(), done: 0, read: Arc::default() }
+    }
+
+    /// How many bytes of the registers were read, of [`size`](Self::size).
+    #[must_use]
+    pub fn read(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.read)
+    }
+
+    /// The size of each register in bytes; none of a stream.
+    #[must_use]
+    pub fn sizes(&self) -> Vec<Option<u64>> {
+        let size = |data: std::fs::Metadata| data.is_file().then_some(data.len());
+        self.inputs.iter().map(|input| std::fs::metadata(input).ok().and_then(size)).collect()
+    }
+
+    /// Opens every register that is a file, and closes it again: what cannot be read is better known before the first hour.
+    ///
+    /// # Errors
+    /// The first that cannot be opened, or whose columns cannot be told.
+    pub fn check(&self) -> Result<(), RescreenError> {
+        for (input, _) in self.inputs.iter().zip(self.sizes()).filter(|(input, size)| size.is_some() || !input.exists()) {
+            if input.as_os_str() != "-" {
+                Open::new(input, &self.options).map_err(|error| RescreenError::Input { input: input.clone(), error })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Steps over what an earlier run has read.
+    ///
+    /// # Errors
+    /// [`RescreenError::Changed`] where it is not what that run has read.
+    pub fn skip_to(&mut self, to: Position) -> Result<(), RescreenError> {
+        self.position.input = to.input;
+        while self.position.pieces < to.pieces {
+            if self.next_job()?.is_none_or(|job| job.position.input != to.input) {
+                break;
+            }
+        }
+        if self.position == to { Ok(()) } else { Err(RescreenError::Changed(format!("the input {}", self.name(to.input)))) }
+    }
+
+    fn name(&self, input: usize) -> String {
+        self.inputs.get(input).map_or_else(String::new, |input| input.display().to_string())
+    }
+
+    /// The next piece; none at the end.
+    ///
+    /// # Errors
+    /// Where an input cannot be read.
+    pub fn next_job(&mut self) -> Result<Option<Job>, RescreenError> {
+        while let Some(input) = self.inputs.get(self.position.input).cloned() {
+            let failed = |error| RescreenError::Input { input: input.clone(), error };
+            let open = match &mut self.open {
+                Some(open) => open,
+                none => none.insert(Open::new(&input, &self.options).map_err(failed)?),
+            };
+            let piece = open.register.pieces.next_piece().map_err(failed)?;
+            let read = open.register.read.load(Ordering::Relaxed).min(open.register.size.unwrap_or(u64::MAX));
+            self.read.store(self.done + read, Ordering::Relaxed);
+            if let Some(piece) = piece {
+                open.crc.update(if let Piece::Block(block) = &piece { &block.bytes } else { b"\0" });
+                self.position.pieces += 1;
+                self.position.crc = open.crc.clone().finalize();
+                let (records, input) = (Arc::clone(&open.records), Arc::clone(&open.name));
+                return Ok(Some(Job { piece, records, input, position: self.position }));
+            }
+            self.done += read;
+            self.open = None;
+            self.position = Position { input: self.position.input + 1, pieces: 0, crc: 0 };
+        }
+        Ok(None)
+    }
+}
+
+impl Open {
+    fn new(input: &std::path::Path, options: &Options) -> Result<Self, crate::register::OpenError> {
+        let register = Register::open(input, options)?;
+        let records = Arc::new(register.records.clone());
+        let name = input.file_name().filter(|name| *name != "-").unwrap_or("stdin".as_ref()).to_string_lossy().into();
+        Ok(Self { register, records, name, crc: crc32fast::Hasher::new() })
+    }
+}

@@ -1,0 +1,108 @@
+//! Registers as they are: what is bad costs itself alone, is counted and told.
+
+use std::io::Write;
+
+use super::{Bureau, FIRMS, rows, told};
+
+const REJECTS: [&str; 3] = ["行号", "原因", "原文"];
+
+#[test]
+fn bad_rows_are_told_and_stop_nothing() {
+    let bureau = Bureau::new();
+    let long_scope = format!("某地众诚理财有限公司,,{}\n", "日".repeat(20_000));
+    let lines: [&[u8]; 12] = [
+        "企业名称,注册号,经营范围\n".as_bytes(),
+        "某地众诚理财有限公司,,\"日用\n百货,\"\"金融\"\"\"\n".as_bytes(),
+        "某地众诚理财有限公司,1\n".as_bytes(),
+        b"\xB1\xA3\xFF\xFF,1,\n",
+        " ,1,理财\n".as_bytes(),
+        b"\n",
+        "=某地理财,1,5\"管\n".as_bytes(),
+        long_scope.as_bytes(),
+        "某地众诚理财有限公司,,日用\n".as_bytes(),
+        "某地众诚理财有限公司,,日用\n".as_bytes(),
+        "某地众诚日用品有限公司,\"未完,\n".as_bytes(),
+        "某地众诚支付有限公司,1,".as_bytes(),
+    ];
+    bureau.write("dirt.csv", lines.concat());
+    let said = bureau.rescreen(&["dirt.csv"], "out.csv", &[]);
+    assert_eq!(told(&said), [10, 0, 6, 4], "{said}");
+    let rejects = rows(&bureau.read("out.csv.rejects.csv"), &REJECTS);
+    let expected = [("4", "字段数为2，表头为3"), ("5", "编码有误"), ("6", "企业名称为空"), ("12", "引号未闭合")];
+    assert_eq!(rejects.iter().map(|row| (row[0].as_str(), row[1].as_str())).collect::<Vec<_>>(), expected);
+    let flagged = rows(&bureau.read("out.csv"), &["行号", "企业名称", "经营范围"]);
+    assert_eq!(flagged.iter().map(|row| row[0].as_str()).collect::<Vec<_>>(), ["2", "8", "9", "10", "11", "13"]);
+    assert_eq!(flagged[0][2], "日用\n百货,\"金融\"");
+    assert_eq!(flagged[1][1], "'=某地理财");
+    assert_eq!(flagged[2][2].chars().count(), 20_000);
+}
+
+#[test]
+fn gbk_with_broken_bytes_loses_only_them() {
+    let bureau = Bureau::new();
+    let mut gbk = encoding_rs::GB18030.encode(FIRMS).0.into_owned();
+    gbk.extend(b"\xD6\xD0\xFF\xFF\t\t\t\t\t\n\x80\t\t\t\t\t\xFF\n");
+    gbk.extend_from_slice(&encoding_rs::GB18030.encode("某地众诚理财有限公司\t\t\t\t\t\n").0);
+    bureau.write("gbk.tsv", gbk);
+    let said = bureau.rescreen(&["gbk.tsv"], "out.jsonl", &[]);
+    let [read, passed, flagged, rejected] = told(&said);
+    assert_eq!((read, passed + flagged, rejected), (8, 6, 2), "{said}");
+    assert!(bureau.read("out.jsonl").lines().last().expect("a row").contains("\"line\":\"9\""));
+}
+
+#[test]
+fn a_line_of_64_megabytes_is_one_bad_row() {
+    let bureau = Bureau::new();
+    let mut file = std::fs::File::create(bureau.path("long.tsv")).expect("a file");
+    file.write_all(FIRMS.as_bytes()).expect("written");
+    for _ in 0..64 {
+        file.write_all(&vec![b'x'; 1 << 20]).expect("written");
+    }
+    file.write_all("\n某地众诚理财有限公司\t\t\t\t\t\n".as_bytes()).expect("written");
+    let said = bureau.rescreen(&["long.tsv"], "out.csv", &[]);
+    assert_eq!((told(&said)[0], told(&said)[3]), (7, 1), "{said}");
+    assert_eq!(rows(&bureau.read("out.csv.rejects.csv"), &REJECTS)[0][..2], ["7", "行过长"]);
+    assert_eq!(rows(&bureau.read("out.csv"), &["行号"]).last().map(|row| row[0].clone()).as_deref(), Some("8"));
+}
+
+#[test]
+fn what_is_no_register_is_refused() {
+    let bureau = Bureau::new();
+    bureau.write("empty.csv", "");
+    bureau.write("blank.csv", "\n\n");
+    bureau.write("nameless.csv", "甲,乙\n1,2\n");
+    bureau.write("utf16.csv", b"\xFF\xFE\x01\x4F");
+    bureau.write("broken.xlsx", "no workbook");
+    let cases = [("empty.csv", "empty"), ("blank.csv", "empty"), ("nameless.csv", "甲, 乙"), ("utf16.csv", "UTF-16")];
+    for (input, why) in cases {
+        let output = bureau.run(&[input], "out.csv", &[]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{input}: {said}");
+        assert!(said.contains(why) && said.contains(input), "{input}: {said}");
+    }
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(super::FIRMS.as_bytes()).expect("memory");
+    bureau.write("packed.tsv.gz", packed.finish().expect("memory"));
+    let output = bureau.run(&["packed.tsv.gz"], "out.csv", &["--most-expanded", "0"]);
+    assert!(output.status.code() == Some(2) && String::from_utf8_lossy(&output.stderr).contains("expands"), "{output:?}");
+    for (input, status) in [("broken.xlsx", 3), ("missing.csv", 3)] {
+        assert_eq!(bureau.run(&[input], "out.csv", &[]).status.code(), Some(status), "{input}");
+    }
+    assert_eq!(bureau.run(&["empty.csv"], "out.txt", &[]).status.code(), Some(3));
+    assert!(!bureau.files().iter().any(|name| name.starts_with("out")), "{:?}", bureau.files()); // nothing was begun
+}
+
+#[test]
+fn a_workbook_that_expands_too_far_is_refused() {
+    let bureau = Bureau::new();
+    let mut archive = zip::ZipWriter::new(std::fs::File::create(bureau.path("bomb.xlsx")).expect("a file"));
+    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+    archive.start_file("xl/sharedStrings.xml", options).expect("an entry");
+    for _ in 0..66 {
+        archive.write_all(&vec![b'<'; 1 << 20]).expect("written");
+    }
+    archive.finish().expect("written");
+    let output = bureau.run(&["bomb.xlsx"], "out.csv", &[]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("expands"), "{output:?}");
+    assert_eq!(output.status.code(), Some(2));
+}
