@@ -280,7 +280,7 @@ impl<'e> Names<'e> {
             shown.hits.iter().map(place).collect::<Vec<_>>().join(SEPARATOR),
             listed(shown.hits.iter().map(|hit| term(hit).field.chinese())),
             self.rules_of(shown.hits.iter().flat_map(|hit| &hit.rules)),
-            listed(shown.inform.iter().map(|informed| body_name(&informed.body, at, lists).0)),
+            listed(shown.inform.iter().map(|informed| body_name(&informed.body, at.day, lists).0)),
             at.region.to_string(),
             self.region(at.region),
             at.kind.chinese().to_owned(),
