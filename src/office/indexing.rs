@@ -242,19 +242,35 @@ fn is_of(store: &dyn WatchStore, disk: &dyn Disk, journal: Head) -> Result<bool,
     Ok(line::read(line).is_ok_and(|record| record.head() == head))
 }
 
-/// Takes in every record that the index does not have, up to that with the sequence `until`.
+/// Takes in every record that the index does not have, up to that with the sequence `until`. One thread reads and folds,
+/// another writes.
 fn catch_up(store: &dyn WatchStore, disk: &dyn Disk, until: u64) -> Result<Head, CatchUpError> {
-    let mut folding =
-        Folding { store, head: store.head()?, numbers: store.numbers()?, files: FxHashMap::default(), batch: Batch::default() };
-    reader::walk(disk, folding.head.sequence + 1, |record, place| {
-        if record.sequence > until {
-            return Ok(());
-        }
-        folding.fold(record, place)?;
-        if folding.batch.records.len() >= TOGETHER { folding.hand_over() } else { Ok(()) }
-    })?;
-    folding.hand_over()?;
-    Ok(folding.head)
+    let (head, numbers) = (store.head()?, store.numbers()?);
+    let (send, batches) = mpsc::sync_channel::<Batch>(1);
+    thread::scope(|scope| {
+        let writing = scope.spawn(move || batches.iter().try_for_each(|batch| store.apply(&batch)));
+        let mut folding = Folding {
+            store,
+            head,
+            numbers,
+            files: [FxHashMap::default(), FxHashMap::default(), FxHashMap::default()],
+            batch: Batch::default(),
+            send,
+        };
+        let walked = reader::walk(disk, head.sequence + 1, |record, place| {
+            if record.sequence > until {
+                return Ok(());
+            }
+            folding.fold(record, place)?;
+            if folding.batch.records.len() >= TOGETHER { folding.hand_over() } else { Ok(()) }
+        });
+        let done = walked.and_then(|_| folding.hand_over());
+        let head = folding.head;
+        drop(folding);
+        let written = writing.join().unwrap_or_else(|_| Err(StoreError("the thread that writes it died".to_owned())));
+        written?; // why, where folding could not hand over any more
+        done.map(|()| head)
+    })
 }
 
 /// Records that are folded into files, to be taken in together.
@@ -262,8 +278,10 @@ struct Folding<'s> {
     store: &'s dyn WatchStore,
     head: Head,
     numbers: Numbers,
-    files: FxHashMap<FirmId, Arc<File>>,
+    /// Files as they are in this batch, and in the two before, which may still be on their way to the store.
+    files: [FxHashMap<FirmId, Arc<File>>; 3],
     batch: Batch,
+    send: mpsc::SyncSender<Batch>,
 }
 
 impl Folding<'_> {
@@ -272,14 +290,11 @@ impl Folding<'_> {
         let recorded = Recorded { sequence: record.sequence, at: record.at, by: &record.actor };
         let mut last = None;
         for change in &payload.changes {
-            let before = match self.files.get(&change.firm) {
-                Some(file) => Some(Arc::clone(file)),
-                None => self.store.file(change.firm)?.map(Arc::new),
-            };
+            let before = self.file(change.firm)?;
             let Some(after) = File::after(before.as_deref().cloned(), change, recorded) else { continue };
             self.numbers = numbers_after(self.numbers, &after);
             let after = Arc::new(after);
-            self.files.insert(after.id, Arc::clone(&after));
+            self.files[0].insert(after.id, Arc::clone(&after));
             self.batch.records.push((after.id, place));
             last = Some(after.id);
             self.batch.changes.push(FileChange { before, after });
@@ -292,12 +307,22 @@ impl Folding<'_> {
         Ok(())
     }
 
+    fn file(&self, firm: FirmId) -> Result<Option<Arc<File>>, StoreError> {
+        if firm.0 > self.numbers.firms {
+            return Ok(None); // it is opened just now
+        }
+        match self.files.iter().find_map(|files| files.get(&firm)) {
+            Some(file) => Ok(Some(Arc::clone(file))),
+            None => Ok(self.store.file(firm)?.map(Arc::new)),
+        }
+    }
+
+    /// Gives what was folded to the thread that writes. When it has room for it, the batch before the last is written.
     fn hand_over(&mut self) -> Result<(), CatchUpError> {
-        self.batch.head = self.head;
-        self.batch.numbers = self.numbers;
-        self.store.apply(&self.batch)?;
-        self.batch = Batch::default();
-        self.files.clear();
+        let batch = Batch { head: self.head, numbers: self.numbers, ..std::mem::take(&mut self.batch) };
+        self.send.send(batch).map_err(|_| StoreError("the index cannot be written".to_owned()))?;
+        self.files.rotate_right(1);
+        self.files[0] = FxHashMap::default();
         Ok(())
     }
 }

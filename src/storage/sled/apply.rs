@@ -6,32 +6,45 @@ use rustc_hash::FxHashMap;
 use super::{
     bits::{Bits, place},
     damaged,
-    layout::{self, BLOCK},
+    layout::{self, BLOCK, PLACE},
 };
 use crate::{
+    journal::reader::Place,
     storage::{Batch, FileChange, StoreError, rekeyed},
     watch::{
         attribute::{Attributes, Collection, of_entry, of_referral},
         file::File,
-        key::{FirmId, FirmKey, comparable},
+        key::{FirmId, FirmKey, ReferralId, comparable},
     },
 };
 
 /// What a batch comes to. Nothing is written yet.
 pub(super) fn gathered(db: &Db, batch: &Batch) -> Result<::sled::Batch, StoreError> {
-    let (bits, names, keys) = (FxHashMap::default(), FxHashMap::default(), FxHashMap::default());
-    let mut writing = Writing { db, bits, names, keys, out: ::sled::Batch::default() };
-    let mut last: FxHashMap<u32, &File> = FxHashMap::default();
+    let mut writing = Writing {
+        db,
+        bits: Cached::default(),
+        names: Cached::default(),
+        keys: Cached::default(),
+        firms: Cached::default(),
+        out: ::sled::Batch::default(),
+    };
+    let mut files: FxHashMap<FirmId, Changed<'_>> = FxHashMap::default();
     for change in &batch.changes {
         writing.change(change)?;
-        last.insert(change.after.id.0, &change.after);
-    }
-    for file in last.values() {
-        let json = serde_json::to_vec(file).map_err(|error| StoreError(error.to_string()))?;
-        writing.out.insert(&layout::file(file.id), json);
+        let changed = files.entry(change.after.id).or_insert_with(|| Changed {
+            file: &change.after,
+            new: change.before.is_none(),
+            places: Vec::new(),
+        });
+        changed.file = &change.after;
     }
     for (firm, place) in &batch.records {
-        writing.out.insert(layout::record(*firm, place.sequence), layout::place(*place));
+        if let Some(changed) = files.get_mut(firm) {
+            changed.places.push(*place);
+        }
+    }
+    for changed in files.values() {
+        writing.file(changed)?;
     }
     for (key, answered) in &batch.requests {
         writing.out.insert(layout::request(key), layout::answered(answered));
@@ -40,12 +53,25 @@ pub(super) fn gathered(db: &Db, batch: &Batch) -> Result<::sled::Batch, StoreErr
     Ok(writing.finish())
 }
 
+/// A file that a batch changes, and the records that speak of it.
+struct Changed<'b> {
+    /// As it is in the end.
+    file: &'b File,
+    /// Whether it was not there before.
+    new: bool,
+    places: Vec<Place>,
+}
+
+type Cached<K, V> = FxHashMap<K, V>;
+
 /// What is to be written, each value once however often it changes.
 struct Writing<'d> {
     db: &'d Db,
-    bits: FxHashMap<Vec<u8>, Bits>,
-    names: FxHashMap<(Collection, u32), Vec<String>>,
-    keys: FxHashMap<FirmKey, Vec<FirmId>>,
+    bits: Cached<Vec<u8>, Bits>,
+    names: Cached<(Collection, u32), Vec<String>>,
+    keys: Cached<FirmKey, Vec<FirmId>>,
+    /// Firms of referrals, by block.
+    firms: Cached<u32, Vec<u8>>,
     out: ::sled::Batch,
 }
 
@@ -65,12 +91,44 @@ impl Writing<'_> {
             self.attributes(Collection::Referrals, referral.id.0, &was, &of_referral(after, referral))?;
             let new = was.values.is_empty() && after.joined_to.is_none();
             if new {
-                self.out.insert(&layout::referral(referral.id), &after.id.0.to_be_bytes());
+                self.referral(referral.id, after.id)?;
             }
             if new || named && after.joined_to.is_none() {
                 self.name(Collection::Referrals, referral.id.0, &after.name)?;
             }
         }
+        Ok(())
+    }
+
+    /// Writes a file, and where its records lie: behind those that lie there already.
+    fn file(&mut self, changed: &Changed<'_>) -> Result<(), StoreError> {
+        let mut value = serde_json::to_vec(changed.file).map_err(|error| StoreError(error.to_string()))?;
+        value.push(b'\n');
+        let key = layout::file(changed.file.id);
+        if !changed.new
+            && let Some(before) = self.db.get(key)?
+        {
+            value.extend_from_slice(layout::parts(&before).ok_or_else(|| damaged("a file"))?.1);
+        }
+        // a batch that was taken in before, after a rebuild, is taken in again
+        let last = value.len().checked_sub(PLACE).and_then(|at| layout::read_place(&value[at..])).map_or(0, |place| place.sequence);
+        let behind = changed.places.iter().filter(|place| changed.new || place.sequence > last);
+        value.extend(behind.flat_map(|place| layout::place(*place)));
+        self.out.insert(&key, value);
+        Ok(())
+    }
+
+    /// Writes whose a referral is.
+    fn referral(&mut self, id: ReferralId, firm: FirmId) -> Result<(), StoreError> {
+        use std::collections::hash_map::Entry;
+        let block = match self.firms.entry(id.0 / BLOCK) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let bytes = self.db.get(layout::referrals(id.0 / BLOCK))?.unwrap_or_default();
+                unknown.insert(bytes.to_vec())
+            }
+        };
+        layout::set_firm(block, id, firm);
         Ok(())
     }
 
@@ -140,6 +198,9 @@ impl Writing<'_> {
         for (key, firms) in self.keys {
             let key = layout::firm_key(&key);
             if firms.is_empty() { self.out.remove(key) } else { self.out.insert(key, layout::bearers(&firms)) }
+        }
+        for (block, firms) in self.firms {
+            self.out.insert(&layout::referrals(block), firms);
         }
         for ((collection, block), lines) in self.names {
             let text: String = lines.into_iter().map(|line| line + "\n").collect();

@@ -3,11 +3,10 @@
 //! | key | value |
 //! |---|---|
 //! | `M` | head, numbers, version of this layout |
-//! | `F` number | a file, JSON |
+//! | `F` number | a file, JSON; behind a line end, where the records lie that speak of it |
 //! | `K` key | the firms that bear it, the last last |
-//! | `R` number | the firm of a referral |
+//! | `R` block | the firms of [`BLOCK`] referrals |
 //! | `Q` identity NUL id | a request that was answered |
-//! | `H` number sequence | where a record that speaks of a firm lies |
 //! | `B` collection dimension value NUL chunk | who has the value |
 //! | `D` collection kind chunk day | who has the day: by chunk first, so that a page reads only what it shows |
 //! | `N` collection block | names of [`BLOCK`] firms, or of the firms of referrals, a line each |
@@ -26,8 +25,8 @@ use crate::{
 };
 
 /// Version of this layout: another one is made again from the journal.
-const VERSION: u32 = 1;
-/// How many names lie in one block.
+const VERSION: u32 = 2;
+/// How many names, or firms of referrals, lie in one block.
 pub(super) const BLOCK: u32 = 256;
 
 pub(super) const META: &[u8] = b"M";
@@ -40,8 +39,23 @@ pub(super) fn file(firm: FirmId) -> [u8; 5] {
     numbered(b'F', firm.0)
 }
 
-pub(super) fn referral(id: ReferralId) -> [u8; 5] {
-    numbered(b'R', id.0)
+/// The firms of a block of referrals: [`firm_in`] finds one.
+pub(super) fn referrals(block: u32) -> [u8; 5] {
+    numbered(b'R', block)
+}
+
+/// The firm of a referral in its block. None where it has none yet.
+pub(super) fn firm_in(block: &[u8], id: ReferralId) -> Option<FirmId> {
+    let at = (id.0 % BLOCK) as usize * 4;
+    let number = u32::from_be_bytes(*block.get(at..)?.first_chunk()?);
+    (number > 0).then_some(FirmId(number))
+}
+
+/// Writes the firm of a referral into its block.
+pub(super) fn set_firm(block: &mut Vec<u8>, id: ReferralId, firm: FirmId) {
+    let at = (id.0 % BLOCK) as usize * 4;
+    block.resize(block.len().max(at + 4), 0);
+    block[at..at + 4].copy_from_slice(&firm.0.to_be_bytes());
 }
 
 pub(super) fn names(collection: Collection, block: u32) -> Vec<u8> {
@@ -62,14 +76,6 @@ pub(super) fn firm_key(key: &FirmKey) -> Vec<u8> {
 
 pub(super) fn request(key: &RequestKey) -> Vec<u8> {
     [b"Q", key.identity.as_bytes(), b"\0", key.id.as_bytes()].concat()
-}
-
-pub(super) fn record(firm: FirmId, sequence: u64) -> Vec<u8> {
-    [&records(firm)[..], &sequence.to_be_bytes()].concat()
-}
-
-pub(super) fn records(firm: FirmId) -> [u8; 5] {
-    numbered(b'H', firm.0)
 }
 
 /// Who has values of a dimension.
@@ -126,6 +132,9 @@ pub(super) fn read_meta(bytes: &[u8]) -> Option<(Head, Numbers)> {
     bytes.0.is_empty().then_some((head, numbers))
 }
 
+/// How many bytes say where a record lies.
+pub(super) const PLACE: usize = 24;
+
 pub(super) fn place(place: Place) -> Vec<u8> {
     [place.sequence, place.segment, place.offset].iter().flat_map(|number| number.to_be_bytes()).collect()
 }
@@ -134,6 +143,18 @@ pub(super) fn read_place(bytes: &[u8]) -> Option<Place> {
     let mut bytes = Bytes(bytes);
     let place = Place { sequence: bytes.u64()?, segment: bytes.u64()?, offset: bytes.u64()? };
     bytes.0.is_empty().then_some(place)
+}
+
+/// The JSON of a file, and where its records lie: JSON has no line end of its own.
+pub(super) fn parts(file: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = memchr::memchr(b'\n', file)?;
+    Some((&file[..end], &file[end + 1..]))
+}
+
+/// Places that stand one behind another.
+pub(super) fn read_places(bytes: &[u8]) -> Option<Vec<Place>> {
+    let places = bytes.chunks(PLACE).map(read_place);
+    places.collect()
 }
 
 pub(super) fn answered(answered: &Answered) -> Vec<u8> {
@@ -152,10 +173,6 @@ pub(super) fn bearers(firms: &[FirmId]) -> Vec<u8> {
 pub(super) fn read_bearers(bytes: &[u8]) -> Option<Vec<FirmId>> {
     let (numbers, rest) = bytes.as_chunks::<4>();
     rest.is_empty().then(|| numbers.iter().map(|number| FirmId(u32::from_be_bytes(*number))).collect())
-}
-
-pub(super) fn read_firm(bytes: &[u8]) -> Option<FirmId> {
-    bytes.try_into().ok().map(|number| FirmId(u32::from_be_bytes(number)))
 }
 
 /// Bytes that are read from their beginning.

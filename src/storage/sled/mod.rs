@@ -117,6 +117,11 @@ impl Sled {
     }
 }
 
+/// A file as it was written.
+fn read_file(bytes: &[u8]) -> Option<File> {
+    serde_json::from_slice(layout::parts(bytes)?.0).ok()
+}
+
 /// sled panics on some damage where it could return an error: both are the same to us.
 fn guarded<T>(what: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
     std::panic::catch_unwind(AssertUnwindSafe(what)).unwrap_or_else(|_| Err(StoreError("sled panicked".to_owned())))
@@ -137,7 +142,7 @@ impl WatchStore for Sled {
 
     fn file(&self, firm: FirmId) -> Result<Option<File>, StoreError> {
         let Some(bytes) = self.get(&layout::file(firm))? else { return Ok(None) };
-        serde_json::from_slice(&bytes).map(Some).map_err(|_| damaged("a file"))
+        read_file(&bytes).map(Some).ok_or_else(|| damaged("a file"))
     }
 
     fn bearers(&self, key: &FirmKey) -> Result<Vec<FirmId>, StoreError> {
@@ -145,8 +150,8 @@ impl WatchStore for Sled {
     }
 
     fn firm_of(&self, referral: ReferralId) -> Result<Option<FirmId>, StoreError> {
-        let found = self.get(&layout::referral(referral))?;
-        found.map(|bytes| layout::read_firm(&bytes).ok_or_else(|| damaged("a referral"))).transpose()
+        let block = self.get(&layout::referrals(referral.0 / layout::BLOCK))?;
+        Ok(block.and_then(|block| layout::firm_in(&block, referral)))
     }
 
     fn request(&self, key: &RequestKey) -> Result<Option<Answered>, StoreError> {
@@ -155,10 +160,9 @@ impl WatchStore for Sled {
     }
 
     fn records(&self, firm: FirmId) -> Result<Vec<Place>, StoreError> {
-        guarded(|| {
-            let places = self.0.db.scan_prefix(layout::records(firm)).values();
-            places.map(|bytes| layout::read_place(&bytes?).ok_or_else(|| damaged("a place"))).collect()
-        })
+        let Some(bytes) = self.get(&layout::file(firm))? else { return Ok(Vec::new()) };
+        let places = layout::parts(&bytes).and_then(|(_, places)| layout::read_places(places));
+        places.ok_or_else(|| damaged("a file"))
     }
 
     fn select(&self, query: &Query, give_up: &dyn Fn() -> bool) -> Result<Page, StoreError> {
@@ -175,7 +179,7 @@ impl WatchStore for Sled {
             for (count, pair) in self.0.db.iter().enumerate() {
                 let (key, value) = pair?;
                 let good = match key.first() {
-                    Some(b'F') => serde_json::from_slice::<File>(&value).is_ok(),
+                    Some(b'F') => read_file(&value).is_some(),
                     Some(b'B' | b'D') => bits::Bits::decode(&value).is_some(),
                     _ => true,
                 };
