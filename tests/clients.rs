@@ -21,18 +21,18 @@ fn node() {
 /// Runs a client's command line against a server of its own.
 fn check(installed: &str, command: &[&str]) {
     let server = Server::start(&[]);
-    run(installed, command, &server.address);
+    run(installed, command, &[&server.address]);
 
     assert_eq!(server.stop().code(), Some(0), "exit status after SIGTERM");
 }
 
-/// Runs a client's command line and a server's address behind it, in `tests/clients`.
-pub(crate) fn run(installed: &str, command: &[&str], address: &str) {
+/// Runs a client's command line and servers' addresses behind it, in `tests/clients`.
+pub(crate) fn run(installed: &str, command: &[&str], addresses: &[&str]) {
     let folder = folder();
     assert!(folder.join(installed).exists(), "the client is not installed: please run tests/clients/install");
     let output = Command::new(program(&folder, command[0]))
         .args(&command[1..])
-        .arg(address)
+        .args(addresses)
         .current_dir(&folder)
         .output()
         .unwrap_or_else(|error| panic!("{}: {error}; please run tests/clients/install", command[0]));

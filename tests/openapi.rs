@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 use mingcha::http::Edge;
 use serde_json::Value;
 
-use crate::{clients::run, edge::Served, json_over_http::router};
+use crate::{clients::run, edge::Served, json_over_http::router, server::Server};
 
 #[test]
 fn the_committed_copy_is_that_of_the_contract() {
@@ -24,5 +24,7 @@ fn the_committed_copy_is_that_of_the_contract() {
 #[test]
 fn it_is_openapi_and_answers_are_as_it_says() {
     let served = Served::start(router());
-    run(".venv/installed", &[".venv/bin/python", "openapi.py"], &served.address.to_string());
+    let data = tempfile::tempdir().expect("a folder");
+    let office = Server::start(&["--data", data.path().to_str().expect("a plain name")]);
+    run(".venv/installed", &[".venv/bin/python", "openapi.py"], &[&served.address.to_string(), &office.address]);
 }
