@@ -1,6 +1,6 @@
 //! A client of the service (客户端): over the network, or over a data folder that nobody serves.
 
-use std::{error::Error, fs, path::PathBuf, sync::Arc};
+use std::{error::Error, fs, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use axum::body::Body;
@@ -22,6 +22,9 @@ use crate::{
 
 /// Largest answer that is taken: the service's own limit.
 pub(super) const LARGEST: usize = 32 << 20;
+
+/// How long is waited for the index of a data folder, which may have to be made, in milliseconds.
+const PATIENCE_MS: u64 = 600_000;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 /// A way to the service.
@@ -145,6 +148,12 @@ async fn open(data: PathBuf, lists: &Lists) -> anyhow::Result<Connected> {
         Ok::<_, anyhow::Error>((Library::open(source, Some(&data))?, opened))
     };
     let (library, opened) = tokio::task::spawn_blocking(opening).await.context("the data folder could not be opened")??;
+    for _ in 0..PATIENCE_MS / 50 {
+        if !opened.office.is_rebuilding() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     let (metrics, limits) = (Metrics::new()?, Limits::default());
     let desk =
         Desk::new(Arc::new(library), Arc::clone(&metrics)).with(Some(opened.office.clone()), tokio_util::sync::CancellationToken::new());

@@ -60,11 +60,13 @@ impl Command {
     }
 }
 
-/// The heads of a file of anchors. Whoever anchors may have been stopped while it wrote: the last line may be unfinished.
+/// The heads of a file of anchors. Whoever anchors may have been stopped while it wrote: a line without a whole signature
+/// is unfinished, and says nothing.
 fn anchored(anchors: &Path, key: &Path) -> anyhow::Result<Vec<Head>> {
     let read = |path: &Path| fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
     let (text, key) = (read(anchors)?, read(key)?);
-    let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n')).enumerate();
+    let whole = |line: &&str| line.rsplit_once(' ').is_some_and(|(_, signature)| signature.len() == 128);
+    let lines = text.lines().enumerate().filter(|(_, line)| whole(line));
     lines
         .map(|(index, line)| anchor::read(line, &key).map_err(|what| anyhow::anyhow!("{}, line {}: {what}", anchors.display(), index + 1)))
         .collect()

@@ -25,7 +25,7 @@ use crate::{
         attribute::Dimension,
         command::Command,
         file::File,
-        key::{FirmId, FirmKey},
+        key::{FirmId, FirmKey, RequestKey},
         query::{Condition, Page, Query},
     },
     wire::{Violation, watch::Reader},
@@ -133,8 +133,22 @@ impl Counter {
         if self.sees(&file) { Ok(file) } else { Err(Unread::Status(self.outside(file.registered))) }
     }
 
+    /// Refuses a caller that may not act in a place.
+    pub(super) fn reaches(&self, region: Region) -> Result<(), Status> {
+        if self.identity.reaches(region) { Ok(()) } else { Err(self.outside(region)) }
+    }
+
     fn outside(&self, region: Region) -> Status {
         outside(&self.identity, region, "firm", &self.desk.metrics)
+    }
+
+    /// Refuses to follow the journal from behind its end: it is another than the caller knew.
+    pub(super) fn within_the_journal(&self, from: u64) -> Result<(), Status> {
+        let head = self.office.head().sequence;
+        if from <= head + 1 {
+            return Ok(());
+        }
+        Err(Status::out_of_range(format!("the journal ends with record {head}: it is not the one that {from} would be next in")))
     }
 
     /// What keeps a list within the caller's regions.
@@ -155,6 +169,20 @@ impl Counter {
             Submission { identity: Arc::clone(&self.identity), request_id, body, command, documents, version: Arc::clone(&self.version) };
         let acknowledged = self.office.submit(submission).await.map_err(|error| self.refused(&error))?;
         self.settled(acknowledged).await
+    }
+
+    /// What a request was answered with before, here.
+    pub(super) async fn recalled(&self, request_id: String, body: Hash) -> Result<Option<Settled>, Status> {
+        if request_id.is_empty() {
+            return Ok(None);
+        }
+        let key = RequestKey { identity: self.identity.id.clone(), id: request_id };
+        let found = self.read(move |_, store, _| {
+            let Some(answered) = store.request(&key)?.filter(|answered| answered.body == body) else { return Ok(None) };
+            Ok(store.file(answered.firm)?.map(|file| (answered.place, Arc::new(file))))
+        });
+        let Some((place, file)) = found.await? else { return Ok(None) };
+        self.settled(Acknowledged { head: Head::default(), file, done: Done::Before(place) }).await.map(Some)
     }
 
     /// A refusal of the office, counted where it is one of who calls.

@@ -12,6 +12,7 @@ use tonic::{Request, Response, Status};
 use super::{counter::Counter, desk::Desk, status};
 use crate::{
     journal::{Head, disk::Disk, reader},
+    jurisdiction::Region,
     wire::{
         v1::{BackupRequest, BackupResponse, GetHeadRequest, GetHeadResponse, journal_service_server::JournalService},
         watch as write,
@@ -46,6 +47,7 @@ impl JournalService for Journals {
 
     async fn backup(&self, request: Request<BackupRequest>) -> Result<Response<Self::BackupStream>, Status> {
         let counter = Counter::open(&self.desk, &request)?;
+        counter.reaches(Region::NATION)?; // it holds every firm, and every informant
         let (send, receive) = mpsc::channel(4);
         let stop = self.desk.stop.clone();
         tokio::task::spawn_blocking(move || {

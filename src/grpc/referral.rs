@@ -125,9 +125,10 @@ impl ReferralService for Referrals {
         let question = Question::of(&ReferralServiceListRequest { page_size: 0, page_token: String::new(), ..request.clone() });
         let engine = counter.version.engine();
         let mut conditions = read::referral_filter(&request, today(), engine).map_err(status::bad_request)?;
-        match body_seen(&counter, &request.body)? {
-            Some(body) => conditions.push(of_body(body)),
-            None => conditions.extend(counter.within()),
+        let body = body_seen(&counter, &request.body)?;
+        conditions.extend(body.map(of_body));
+        if body.is_none() || body != counter.identity.body {
+            conditions.extend(counter.within()); // of its own, a body sees them all
         }
         let query = Query {
             collection: Collection::Referrals,
@@ -204,6 +205,7 @@ impl ReferralService for Referrals {
         let counter = Counter::open(&self.desk, &request)?;
         let request = request.into_inner();
         let body = body_seen(&counter, &request.body)?;
+        counter.within_the_journal(request.from_sequence)?;
         let shown = move |counter: &Counter, store: &Store, entry: HistoryEntry| steps(counter, store, &entry, body);
         Ok(Response::new(follow(counter, request.from_sequence, shown)))
     }
@@ -215,6 +217,9 @@ impl ReferralService for Referrals {
             let message = "whose referrals are to be reconciled is needed".to_owned();
             return Err(status::bad_request(vec![Violation { field: "body".to_owned(), message }]));
         };
+        if Some(body) != counter.identity.body {
+            counter.reaches(body.region)?; // a sum over some of them would prove nothing
+        }
         let day = wire::day_in("date", &request.date).map_err(status::bad_request)?.unwrap_or_else(today);
         let sum = counter.read(move |_, store, cancelled| {
             let mut query = Query {
@@ -253,7 +258,9 @@ fn steps(counter: &Counter, store: &Store, entry: &HistoryEntry, body: Option<Bo
             _ => continue,
         };
         each(store, &[id.0], |file, referral| {
-            if body.map_or_else(|| counter.sees(file), |body| body == referral.body) {
+            let asked = body.is_none_or(|body| body == referral.body);
+            let own = counter.identity.body == Some(referral.body);
+            if asked && (own || counter.sees(file)) {
                 steps.push(StreamResponse {
                     sequence: entry.head.sequence,
                     at: read::instant(entry.at),

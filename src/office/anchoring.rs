@@ -2,7 +2,7 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{self, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -37,7 +37,7 @@ impl Anchors {
     }
 
     fn at_end(&self) -> io::Result<File> {
-        OpenOptions::new().append(true).create(true).mode(0o600).open(&self.file)
+        OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&self.file)
     }
 
     /// Adds a head, and returns when it is on the disk.
@@ -46,7 +46,13 @@ impl Anchors {
     /// Where it cannot be written.
     pub fn add(&self, head: Head, at: Timestamp) -> io::Result<()> {
         let mut file = self.at_end()?;
-        file.write_all(self.signer.line(head, at).as_bytes())?;
+        let unfinished = file.seek(SeekFrom::End(-1)).is_ok() && {
+            let mut last = [0];
+            file.read_exact(&mut last)?;
+            last != *b"\n"
+        };
+        let line = self.signer.line(head, at);
+        file.write_all(if unfinished { format!("\n{line}") } else { line }.as_bytes())?; // one write
         file.sync_data()
     }
 

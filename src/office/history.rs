@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{OfficeError, Payload, Store};
 use crate::{
     journal::{
-        Head,
+        Head, JournalError,
         disk::Disk,
         line,
         reader::{Place, line_at},
@@ -38,9 +38,10 @@ impl Entry {
     ///
     /// # Errors
     /// Where it is no record of the watch list, or was changed.
-    pub fn read(line: &[u8]) -> Result<Self, StoreError> {
-        let record = line::read(line).map_err(StoreError)?;
-        let payload = Payload::read(record.payload).map_err(|error| StoreError(error.to_string()))?;
+    pub fn read(line: &[u8]) -> Result<Self, JournalError> {
+        let damaged = |what: String| JournalError::Damaged { file: "of the watch list".to_owned(), line: 0, what };
+        let record = line::read(line).map_err(damaged)?;
+        let payload = Payload::read(record.payload).map_err(|error| damaged(format!("record {}: {error}", record.sequence)))?;
         Ok(Self {
             head: record.head(),
             at: record.at,

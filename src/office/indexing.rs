@@ -8,6 +8,7 @@ use std::{
         mpsc,
     },
     thread,
+    time::Duration,
 };
 
 use rustc_hash::FxHashMap;
@@ -32,6 +33,8 @@ use crate::{
     },
 };
 
+/// How often it is tried to make an index that could not be made.
+const AGAIN: Duration = Duration::from_secs(15);
 /// How many records are taken in together where the index is made again.
 const TOGETHER: usize = 4096;
 
@@ -44,6 +47,8 @@ pub(super) enum CatchUpError {
     Store(#[from] StoreError),
     #[error("record {0} cannot be read as one of the watch list: {1}")]
     Payload(u64, serde_json::Error),
+    #[error("the service stops")]
+    Stopping,
 }
 
 /// Where the index lies: folders `index.1`, `index.2` …; the last is in use. A new one is made beside the old, which
@@ -110,7 +115,17 @@ impl Indexer {
             _ => drop(doubts),
         }
         let mut going_on = true;
-        while going_on && let Ok(work) = self.work.recv() {
+        while going_on {
+            let work = match self.work.recv_timeout(AGAIN) {
+                Ok(work) => work,
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    if self.shelf.load().is_none() {
+                        self.bring_up(*self.acknowledged.borrow()); // the disk may be well again
+                    }
+                    continue;
+                }
+            };
             match work {
                 Work::Take(batch) => {
                     let batch = self.with_more(batch, &mut going_on);
@@ -157,11 +172,14 @@ impl Indexer {
 
     /// Puts the index on the shelf as it lies there, brought up to the journal; made again where it cannot be used.
     fn bring_up(&self, journal: Head) {
-        match usable(&self.shelves, &*self.disk, journal) {
+        match usable(&self.shelves, &*self.disk, journal, &self.stopping) {
             Ok(Some(store)) => self.put(store, journal),
             Ok(None) => self.make_again("it is of another journal"),
             Err(CatchUpError::Store(error)) => self.make_again(&error.to_string()),
-            Err(error) => tracing::error!(%error, "the index cannot be brought up to the journal: the watch list is closed"),
+            Err(CatchUpError::Stopping) => {}
+            Err(error) => {
+                tracing::error!(%error, "the index cannot be brought up to the journal now: the watch list is closed; it is tried again and again");
+            }
         }
     }
 
@@ -183,13 +201,13 @@ impl Indexer {
         tracing::warn!(why, "the index cannot be used: it is made again from the journal");
         self.shelf.store(None);
         let until = self.acknowledged.borrow().sequence; // what is behind is not certain; it is handed over when it is
-        match rebuilt(&self.shelves, &*self.disk, until) {
+        match rebuilt(&self.shelves, &*self.disk, until, &self.stopping) {
             Ok((store, head)) => {
                 self.put(store, head);
                 tracing::info!(sequence = head.sequence, "the index is made again");
             }
             Err(error) => {
-                tracing::error!(%error, "the index cannot be made again: the watch list is closed until the service is restarted");
+                tracing::error!(%error, "the index cannot be made again now: the watch list is closed; it is tried again and again");
             }
         }
     }
@@ -205,28 +223,29 @@ fn read_through(store: Store, doubts: mpsc::SyncSender<Work>, stopping: Arc<Atom
 }
 
 /// The index as it lies there, brought up to the journal. None where it is of another journal.
-fn usable(shelves: &Shelves, disk: &dyn Disk, journal: Head) -> Result<Option<Store>, CatchUpError> {
+fn usable(shelves: &Shelves, disk: &dyn Disk, journal: Head, stopping: &AtomicBool) -> Result<Option<Store>, CatchUpError> {
     let store: Box<dyn WatchStore> = Box::new(Sled::open(&shelves.current())?);
     if !is_of(&*store, disk, journal)? {
         return Ok(None);
     }
-    catch_up(&*store, disk, journal.sequence)?;
+    catch_up(&*store, disk, journal.sequence, stopping)?;
     Ok(Some(Arc::new(store)))
 }
 
 /// Makes the index again, in a folder of its own.
-fn rebuilt(shelves: &Shelves, disk: &dyn Disk, until: u64) -> Result<(Store, Head), CatchUpError> {
+fn rebuilt(shelves: &Shelves, disk: &dyn Disk, until: u64, stopping: &AtomicBool) -> Result<(Store, Head), CatchUpError> {
     let folder = shelves.next();
-    let made = made_in(&folder, disk, until);
-    if made.is_err() {
+    let made = made_in(&folder, disk, until, stopping);
+    // where the service stops, the next start goes on with it
+    if made.as_ref().is_err_and(|error| !matches!(error, CatchUpError::Stopping)) {
         let _ = std::fs::remove_dir_all(&folder); // on a full disk, each start would leave one more behind
     }
     made
 }
 
-fn made_in(folder: &Path, disk: &dyn Disk, until: u64) -> Result<(Store, Head), CatchUpError> {
+fn made_in(folder: &Path, disk: &dyn Disk, until: u64, stopping: &AtomicBool) -> Result<(Store, Head), CatchUpError> {
     let store: Box<dyn WatchStore> = Box::new(Sled::open(folder)?);
-    let head = catch_up(&*store, disk, until)?;
+    let head = catch_up(&*store, disk, until, stopping)?;
     store.flush()?;
     Ok((Arc::new(store), head))
 }
@@ -244,7 +263,7 @@ fn is_of(store: &dyn WatchStore, disk: &dyn Disk, journal: Head) -> Result<bool,
 
 /// Takes in every record that the index does not have, up to that with the sequence `until`. One thread reads and folds,
 /// another writes.
-fn catch_up(store: &dyn WatchStore, disk: &dyn Disk, until: u64) -> Result<Head, CatchUpError> {
+fn catch_up(store: &dyn WatchStore, disk: &dyn Disk, until: u64, stopping: &AtomicBool) -> Result<Head, CatchUpError> {
     let (head, numbers) = (store.head()?, store.numbers()?);
     let (send, batches) = mpsc::sync_channel::<Batch>(1);
     thread::scope(|scope| {
@@ -260,6 +279,9 @@ fn catch_up(store: &dyn WatchStore, disk: &dyn Disk, until: u64) -> Result<Head,
         let walked = reader::walk(disk, head.sequence + 1, |record, place| {
             if record.sequence > until {
                 return Ok(());
+            }
+            if stopping.load(Ordering::Relaxed) {
+                return Err(CatchUpError::Stopping);
             }
             folding.fold(record, place)?;
             if folding.batch.records.len() >= TOGETHER { folding.hand_over() } else { Ok(()) }

@@ -74,7 +74,8 @@ impl File {
     }
 
     fn moved(&mut self, registered: crate::jurisdiction::Region) {
-        if !self.former.contains(&self.registered) {
+        let nearer = self.registered.covers(registered); // it was said less exactly before
+        if !nearer && !self.former.contains(&self.registered) {
             self.former.push(self.registered);
         }
         self.former.retain(|place| *place != registered);

@@ -353,7 +353,7 @@ fn news(before: &Firm, screening: &Screening) -> Option<(Vec<Reason>, bool)> {
     let new: Vec<Reason> = all.iter().filter(|reason| !known(reason)).cloned().collect();
     let changed = before.last.as_ref().is_none_or(|(texts, ..)| *texts != screening.screened.texts);
     if !new.is_empty() {
-        Some((new, !watched.at_work()))
+        Some((new, watched.let_go()))
     } else if watched.let_go() && changed {
         Some((all, true))
     } else if watched.at_work() && decision > watched.level {

@@ -41,7 +41,6 @@ fn a_firm_that_was_let_go_is_opened_again_by_news_only() {
         (&compliant, &longer, true),
         (&compliant, &rule, true),
         (&determine(Disposition::Ban), &longer, false),
-        (&determine(Disposition::Ban), &term, true),
     ] {
         let mut files = flagged();
         files.does(&of(OFFICE), settle);
@@ -51,6 +50,21 @@ fn a_firm_that_was_let_go_is_opened_again_by_news_only() {
         assert_eq!((files.status(1), files.entry(1).round, files.file(1).referrals.len()), expected, "{settle:?} {screening:?}");
         assert_eq!(files.entry(1).determined.is_some(), !reopens && settled == Status::Determined);
     }
+}
+
+/// What was determined against a firm stands until the finance side determines otherwise; what is new is told all the same.
+#[test]
+fn a_determination_is_not_undone_by_a_screening() {
+    let mut files = flagged();
+    files.does(&of(OFFICE), &step(1, EntryAction::Determine, Some(opinion(Disposition::Revoke))));
+    let mut more = screening("某地甲理财公司");
+    more.reasons.push(reason("财富", BusinessField::WealthManagement, "list/rule"));
+    files.brings(1, ReferralState::Concluded);
+    files.does(&registrar(), &record(&more));
+    let entry = files.entry(1);
+    assert_eq!((entry.status, entry.round, entry.reasons.len()), (Status::Determined, 1, 2));
+    assert!(entry.determined.as_ref().is_some_and(|determined| determined.disposition == Disposition::Revoke));
+    assert_eq!(files.file(1).referrals.len(), 2);
 }
 
 /// What the earlier opening left over hinders nothing: the body is told again, and its new opinion counts.

@@ -88,7 +88,10 @@ impl WatchListService for WatchList {
         let (id, body) = (request.request_id.clone(), body_of(&request));
         let told = told(&counter, request)?;
         let Settled { file, head, .. } = counter.submit(Command::Open(Box::new(told)), (id, body), None).await?;
-        Ok(Response::new(OpenResponse { entry: Some(counter.reader().entry(&file)), head: Some(read::head(head)) }))
+        // whoever tells of a firm of another place is not shown its file
+        let number = || WatchEntry { firm: file.id.to_string(), ..WatchEntry::default() };
+        let entry = if counter.sees(&file) { counter.reader().entry(&file) } else { number() };
+        Ok(Response::new(OpenResponse { entry: Some(entry), head: Some(read::head(head)) }))
     }
 
     async fn link(&self, request: Request<LinkRequest>) -> Result<Response<LinkResponse>, Status> {
@@ -181,6 +184,7 @@ impl WatchListService for WatchList {
     async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
         let counter = Counter::open(&self.desk, &request)?;
         let from = request.into_inner().from_sequence;
+        counter.within_the_journal(from)?;
         Ok(Response::new(follow(counter, from, stream::changes)))
     }
 
@@ -194,20 +198,17 @@ impl WatchListService for WatchList {
         let firm = counter.firm(&request.firm).await?;
         let history = counter.read(move |counter, store, _| {
             counter.file(store, firm)?; // may the caller see it?
-            Ok(History::read(firm, until, store, &**counter.office.journal())?)
+            let history = History::read(firm, until, store, &**counter.office.journal())?;
+            let file = history.file.ok_or_else(|| Unread::Status(status::not_found("file of that time for", &request.firm)))?;
+            let mut records: Vec<_> = history.entries.into_iter().filter(|entry| entry.head.sequence > behind).collect();
+            let more = records.len() > most;
+            records.truncate(most);
+            let next = records.last().map(|last| last.head.sequence).filter(|_| more);
+            let reader = counter.reader();
+            let records = records.into_iter().map(|entry| reader.record(entry)).collect();
+            Ok(GetFileResponse { entry: Some(reader.entry(&file)), records, next_page_token: question.token(next) })
         });
-        let history = history.await?;
-        let file = history.file.ok_or_else(|| status::not_found("file of that time for", &request.firm))?;
-        let mut records: Vec<_> = history.entries.into_iter().filter(|entry| entry.head.sequence > behind).collect();
-        let more = records.len() > most;
-        records.truncate(most);
-        let next = records.last().map(|last| last.head.sequence).filter(|_| more);
-        let reader = counter.reader();
-        Ok(Response::new(GetFileResponse {
-            entry: Some(reader.entry(&file)),
-            records: records.into_iter().map(|entry| reader.record(entry)).collect(),
-            next_page_token: question.token(next),
-        }))
+        history.await.map(Response::new)
     }
 }
 

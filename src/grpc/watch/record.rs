@@ -12,7 +12,6 @@ use super::super::{
 use crate::{
     clock::today,
     office,
-    server::workers::Cancelled,
     watch::command::{Command, Screening},
     wire::{
         Bases, Violation, respond,
@@ -41,18 +40,30 @@ pub(super) async fn record(counter: &Counter, request: RecordScreeningRequest) -
     let asked = request.screen.as_ref();
     let short = asked.is_none_or(|screen| screen.name.len() + screen.scope.len() + screen.advertisement.len() <= SHORT);
     let made = if short {
-        make(counter, request, &Cancelled::default())?
+        make(counter, request)
     } else {
-        let counter = counter.clone();
-        let desk = counter.desk.clone();
-        desk.work(move |cancelled| make(&counter, request, cancelled)).await??
+        let theirs = counter.clone();
+        counter.desk.work(move |_| make(&theirs, request)).await?
     };
-    let Made { screening, response, documents } = made;
+    let Made { screening, response, documents } = match made {
+        Ok(made) => made,
+        // what was answered before is answered so again, whatever the lists are now
+        Err(refused) => return counter.recalled(request_id, body).await?.map_or(Err(refused), |settled| answer(counter, settled, None)),
+    };
     let command = Command::Record(Box::new(screening));
-    let Settled { file, head, recorded, before } = counter.submit(command, (request_id, body), Some(documents)).await?;
-    let screening = before.and_then(|before| before.payload.documents).map_or(Ok(response), |documents| then(&documents))?;
+    let settled = counter.submit(command, (request_id, body), Some(documents)).await?;
+    answer(counter, settled, Some(response))
+}
+
+/// The answer; of a request that was answered before, the one that was given then.
+fn answer(counter: &Counter, settled: Settled, now: Option<ScreenResponse>) -> Result<RecordScreeningResponse, Status> {
+    let Settled { file, head, recorded, before } = settled;
+    let screening = match before.and_then(|before| before.payload.documents) {
+        Some(documents) => Some(then(&documents)?),
+        None => now,
+    };
     let entry = Some(counter.reader().entry(&file));
-    Ok(RecordScreeningResponse { screening: Some(screening), entry, head: Some(read::head(head)), recorded })
+    Ok(RecordScreeningResponse { screening, entry, head: Some(read::head(head)), recorded })
 }
 
 /// The answer that was given then.
@@ -61,7 +72,7 @@ fn then(documents: &RawValue) -> Result<ScreenResponse, Status> {
     documents.map(|documents| documents.response).map_err(|_| status::unreadable_record())
 }
 
-fn make(counter: &Counter, request: RecordScreeningRequest, _cancelled: &Cancelled) -> Result<Made, Status> {
+fn make(counter: &Counter, request: RecordScreeningRequest) -> Result<Made, Status> {
     let engine = counter.version.engine();
     let path = |field: &str| format!("screen.{field}");
     let within = |violations: Vec<Violation>| violations.into_iter().map(|violation| violation.within(&path)).collect();

@@ -1,8 +1,7 @@
 //! A firm comes to notice: by a screening, or because someone told of it.
 
-use super::{Context, Gathered, Refused, role};
+use super::{Context, Gathered, Refused};
 use crate::{
-    auth::Role,
     vocabulary::{Decision, Event as Asked},
     watch::{
         Disposition, Source, Status,
@@ -102,7 +101,7 @@ impl News {
         let closed = matches!(entry.status, Status::Released | Status::Determined);
         let graver = screening.level() > entry.level;
         match (new.is_empty(), let_go(entry)) {
-            (false, _) => Some(Self { reasons: new, reopens: closed }),
+            (false, _) => Some(Self { reasons: new, reopens: let_go(entry) }),
             (true, true) if changed => Some(Self { reasons: screening.reasons.clone(), reopens: true }),
             (true, false) if graver && !closed => Some(Self { reasons: screening.reasons.clone(), reopens: false }),
             _ => None,
@@ -130,11 +129,6 @@ fn is_at_work(inform: &Inform, file: Option<&File>, reopens: bool) -> bool {
 
 /// What follows where someone told of a firm: a person decided that it is to be watched, so it is reopened where it was let go.
 pub(super) fn told(told: &Told, file: Option<&File>, context: &Context<'_>) -> Result<Vec<Change>, Refused> {
-    match told.source {
-        Source::Complaint => role(context, Role::Finance).or_else(|_| role(context, Role::Registrar))?,
-        _ if !told.evidence.informant.is_empty() => role(context, Role::Finance)?,
-        _ => {}
-    }
     let mut gathered = Gathered::of_firm(file, &told.firm, context);
     let reopens = file.and_then(|file| file.entry.as_ref()).is_some_and(let_go);
     if reopens {

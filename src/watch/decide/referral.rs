@@ -59,7 +59,8 @@ fn send_on(file: &File, referral: &Referral, to: BodyId, refer: &Refer, gathered
     if let Some(next) = referral.next {
         return Err(Refused::WentOn(next));
     }
-    let told = |known: &Referral| known.body == to && (known.is_open() || known.id == referral.id);
+    let at_work = |known: &Referral| known.is_open() && known.round == referral.round && known.next.is_none();
+    let told = |known: &Referral| known.body == to && (at_work(known) || known.id == referral.id);
     if file.referrals.iter().any(told) {
         return Err(Refused::Told(to));
     }

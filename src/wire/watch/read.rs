@@ -448,6 +448,7 @@ impl Reader<'_> {
         let mut bodies = Vec::new();
         for text in texts {
             match BodyId::parse(text) {
+                Some(body) if bodies.contains(&body) => {}
                 Some(body) => bodies.push(body),
                 None => self
                     .refuse(field, format!("'{}' is no body, REGION/FUNCTION", text.chars().take(80).collect::<String>().escape_debug())),

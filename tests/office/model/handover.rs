@@ -45,7 +45,14 @@ impl Model {
     fn goes_on(&mut self, index: usize, id: u32, to: BodyId) -> Outcome {
         let firm = self.firms[index].clone();
         let sent = &firm.referrals[&id];
-        wants(sent.next.is_none() && sent.body != to && !firm.referrals.values().any(|other| other.body == to && is_open(other.state)))?;
+        wants(
+            sent.next.is_none()
+                && sent.body != to
+                && !firm
+                    .referrals
+                    .values()
+                    .any(|other| other.body == to && other.round == sent.round && other.next.is_none() && is_open(other.state)),
+        )?;
         let next = self.send(index, to, sent.fields.clone(), Some(id));
         self.firms[index].referrals.get_mut(&id).ok_or(Refused)?.next = Some(next);
         Ok(true)
