@@ -35,6 +35,10 @@ use crate::{
 /// How many batches wait for the index before the writer waits too.
 const BATCHES: usize = 64;
 
+/// How often, every 20 ms, a folder that is in use is tried: whoever had it may just be going, and a process that it
+/// starts holds the lock too for a moment.
+const LETTING_GO: usize = 25;
+
 /// How long opening waits for the index.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -92,10 +96,14 @@ pub fn lock(data: &Path) -> Result<File, OpenError> {
     let io = |error| OpenError::Io(data.to_path_buf(), error);
     Folder::open(data).map_err(io)?;
     let file = owned(&data.join("lock")).map_err(io)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(data.to_path_buf())),
-        Err(TryLockError::Error(error)) => Err(io(error)),
+    let mut tries = 0..LETTING_GO;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if tries.next().is_some() => thread::sleep(Duration::from_millis(20)),
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(data.to_path_buf())),
+            Err(TryLockError::Error(error)) => return Err(io(error)),
+        }
     }
 }
 

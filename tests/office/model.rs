@@ -227,7 +227,7 @@ impl Model {
         firm.name.clone_from(&told.name);
         firm.code = firm.code.clone().or(told.uscc.clone());
         if screening.event == Asked::MoveIn || place.covers(told.registered) {
-            if told.registered != place {
+            if !place.covers(told.registered) {
                 firm.former.insert(place);
             }
             firm.former.remove(&told.registered);

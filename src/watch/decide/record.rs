@@ -1,7 +1,8 @@
 //! A firm comes to notice: by a screening, or because someone told of it.
 
-use super::{Context, Gathered, Refused};
+use super::{Context, Gathered, Refused, role};
 use crate::{
+    auth::Role,
     vocabulary::{Decision, Event as Asked},
     watch::{
         Disposition, Source, Status,
@@ -129,6 +130,9 @@ fn is_at_work(inform: &Inform, file: Option<&File>, reopens: bool) -> bool {
 
 /// What follows where someone told of a firm: a person decided that it is to be watched, so it is reopened where it was let go.
 pub(super) fn told(told: &Told, file: Option<&File>, context: &Context<'_>) -> Result<Vec<Change>, Refused> {
+    if told.source != Source::Complaint && !told.evidence.informant.is_empty() {
+        role(context, Role::Finance)?; // rosters and other places have no informants that a bureau would know
+    }
     let mut gathered = Gathered::of_firm(file, &told.firm, context);
     let reopens = file.and_then(|file| file.entry.as_ref()).is_some_and(let_go);
     if reopens {
