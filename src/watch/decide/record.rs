@@ -130,8 +130,10 @@ fn is_at_work(inform: &Inform, file: Option<&File>, reopens: bool) -> bool {
 
 /// What follows where someone told of a firm: a person decided that it is to be watched, so it is reopened where it was let go.
 pub(super) fn told(told: &Told, file: Option<&File>, context: &Context<'_>) -> Result<Vec<Change>, Refused> {
-    if told.source != Source::Complaint && !told.evidence.informant.is_empty() {
-        role(context, Role::Finance)?; // rosters and other places have no informants that a bureau would know
+    match told.source {
+        Source::Complaint => role(context, Role::Finance).or_else(|_| role(context, Role::Registrar))?,
+        _ if !told.evidence.informant.is_empty() => role(context, Role::Finance)?,
+        _ => {}
     }
     let mut gathered = Gathered::of_firm(file, &told.firm, context);
     let reopens = file.and_then(|file| file.entry.as_ref()).is_some_and(let_go);
