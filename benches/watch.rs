@@ -160,7 +160,9 @@ async fn append_all(payloads: Vec<Box<RawValue>>) -> f64 {
                 next = if waiting.len() < TOGETHER { take.try_recv().ok() } else { None };
             }
             journal.commit().expect("committed");
-            waiting.into_iter().for_each(|reply| drop(reply.send(())));
+            for reply in waiting {
+                reply.send(()).expect("a writer waits");
+            }
         }
     });
     let (next, begun) = (Arc::new(AtomicUsize::new(0)), Instant::now());
@@ -280,7 +282,7 @@ fn change(number: u32, name: String) -> Change {
         Event::Watched { source: Source::Rescreening, level: Decision::Prohibited, reasons: vec![reason], suspected: Vec::new() },
         Event::Sent(sent),
     ];
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         events.push(Event::Stepped { action: EntryAction::Review, opinion: None });
     }
     Change { firm: FirmId(number), events }

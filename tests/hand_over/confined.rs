@@ -45,9 +45,9 @@ impl Confined {
         for (id, role, region, body) in IDENTITIES {
             let hash = TokenHash(Sha256::digest(id).into());
             let body = if body.is_empty() { String::new() } else { format!("body = \"{body}\"\n") };
-            config += &format!(
-                "[[auth.identity]]\nid = \"{id}\"\ntoken_sha256 = [\"{hash}\"]\nroles = [\"{role}\"]\nregions = [\"{region}\"]\n{body}"
-            );
+            let table =
+                format!("[[auth.identity]]\nid = \"{id}\"\ntoken_sha256 = [\"{hash}\"]\nroles = [\"{role}\"]\nregions = [\"{region}\"]\n");
+            config = config + &table + &body;
         }
         fs::write(path("mingcha.toml"), config).expect("written");
         let server = Server::start(&["--config", &path("mingcha.toml"), "--data", &path("data")]);
