@@ -81,7 +81,7 @@ fn changes(after: &Engine, delta: &Delta<'_>, against: Vec<PathBuf>, out: &Path)
     let mut output = Output::begin(out, Fingerprint::default(), layout)?;
     let progress = Progress::new(source.read(), source.sizes().iter().copied().sum(), 0);
     let rosters = Rosters::default();
-    let how = Run { stop: &AtomicBool::new(false), checkpoint_every: Duration::MAX, progress };
+    let how = Run { stop: &AtomicBool::new(false), checkpoint_every: Duration::MAX, progress, recorder: None };
     run(&mut source, &|| Judge::new(after, Some(delta), &rosters, defaults, layout), &mut output, how)?;
     output.finish(day, after.lists().divisions())
 }

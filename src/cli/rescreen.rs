@@ -1,7 +1,6 @@
 //! `mingcha rescreen`.
 
 use std::{
-    fmt::Write,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{
@@ -12,34 +11,35 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{CUT_OFF, IO_FAILED, Lists, bad_use, print, screen::value};
+use super::{
+    CUT_OFF, IO_FAILED, Lists, bad_use,
+    client::Network,
+    record::{Place, WatchList},
+    screen::value,
+    told::Told,
+};
 use crate::{
     clock::today,
     day, embedded,
     jurisdiction::Region,
     library::versions::Versions,
     problem::Problems,
-    register::{
-        Kind, OpenError, Options, Said,
-        expand::Limits,
-        firm::{CodeWarning, Places},
-        text,
-    },
+    register::{Kind, OpenError, Options, Said, expand::Limits, firm::Places, text},
     rescreen::{
         Checkpoint, Counts, Defaults, Delta, Fingerprint, Judge, Layout, Output, RescreenError, Rosters, Source,
         columns::{CHANGED, FLAGGED},
         output::{checkpoint_of, was_finished},
         pipeline::{Run, run},
         progress::Progress,
+        record::Recorder,
         roster::Meaning,
     },
     screen::{ENGINE_VERSION, Engine},
     sheet::{CsvOptions, Encoding, Format},
-    vocabulary::{Decision, EntityKind, Event},
+    vocabulary::{EntityKind, Event},
     wordlist::Files,
 };
 
@@ -91,7 +91,7 @@ pub(super) struct Arguments {
     /// Only the firms whose decision changed since the lists of this hash; they are kept in the folder of --data.
     #[arg(long, value_name = "LISTS_HASH", requires = "data", conflicts_with = "from_lists")]
     since: Option<String>,
-    /// The service's data folder, where it keeps every version of the lists.
+    /// The service's data folder, where it keeps every version of the lists; with --record see there.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Only the firms whose decision changes from the lists of this folder.
@@ -109,12 +109,21 @@ pub(super) struct Arguments {
     /// How often to put on the disk how far the run is, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     checkpoint_every: u64,
+    /// Record the flagged firms on the watch list, and open the referrals, once each: on that of the service, or of the folder
+    /// of --data where that is said and --server is not.
+    #[arg(long)]
+    record: bool,
+    #[command(flatten, next_help_heading = "With --record")]
+    network: Network,
 }
 
 impl Arguments {
     pub(super) fn run(self, lists: &Lists) -> anyhow::Result<ExitCode> {
         if self.rosters.len() != self.meanings.len() {
             return Ok(bad_use(&"each --roster needs its --as"));
+        }
+        if self.record && self.event != Event::Existing {
+            return Ok(bad_use(&"--record records firms that are on the register: --event existing"));
         }
         let (before, after) = match self.versions(lists) {
             Ok(versions) => versions,
@@ -130,10 +139,36 @@ impl Arguments {
         let Some(region) = Places::new(&after.engine).named(place) else {
             return Ok(bad_use(&format!("--region: '{place}' is neither a GB/T 2260 code nor the name of one known place")));
         };
-        match self.rescreen(&after.engine, delta.as_ref(), region) {
+        match self.recorded(lists, &after.engine, delta.as_ref(), region) {
             Ok(status) => status,
-            Err(error) => Ok(refused(&error)),
+            Err(error) => {
+                let status = refused(&error);
+                if matches!(error, RescreenError::Unrecorded(_)) && checkpoint_of(&self.out).exists() {
+                    anstream::eprintln!("mingcha: --resume goes on from {}", checkpoint_of(&self.out).display());
+                }
+                Ok(status)
+            }
         }
+    }
+
+    /// Re-screens, with whoever is to record the firms.
+    fn recorded(
+        &self,
+        lists: &Lists,
+        engine: &Engine,
+        delta: Option<&Delta<'_>>,
+        region: Region,
+    ) -> Result<anyhow::Result<ExitCode>, RescreenError> {
+        let Some(place) = self.place() else { return self.rescreen(engine, delta, region, None) };
+        let mut watch_list = WatchList::at(place, lists, engine.lists().hash())?;
+        let done = self.rescreen(engine, delta, region, Some(&mut watch_list));
+        watch_list.close().and(done)
+    }
+
+    /// Where to record the firms, if anywhere.
+    fn place(&self) -> Option<Place<'_>> {
+        let folder = self.data.as_deref().filter(|_| !self.network.is_said());
+        self.record.then(|| folder.map_or(Place::Network(&self.network), Place::Folder))
     }
 
     /// The lists to measure changes against, if any, and those to judge by.
@@ -155,7 +190,14 @@ impl Arguments {
         Ok((before, Version::of(after).map_err(told)?))
     }
 
-    fn rescreen(self, engine: &Engine, delta: Option<&Delta<'_>>, region: Region) -> Result<anyhow::Result<ExitCode>, RescreenError> {
+    fn rescreen(
+        &self,
+        engine: &Engine,
+        delta: Option<&Delta<'_>>,
+        region: Region,
+        watch_list: Option<&mut WatchList>,
+    ) -> Result<anyhow::Result<ExitCode>, RescreenError> {
+        let told = Told { engine, out: &self.out, delta: delta.is_some(), recorded: self.place().map(Place::name) };
         let format = Format::of(&self.out).map_err(RescreenError::output(&self.out))?;
         let layout = Layout { format, csv: self.csv(), columns: if delta.is_some() { CHANGED } else { FLAGGED } };
         let rosters = self.rosters(engine)?;
@@ -168,19 +210,20 @@ impl Arguments {
         let mut output = match earlier {
             None => Output::begin(&self.out, fingerprint, layout)?,
             Some(earlier) => match self.go_on(earlier, &fingerprint, &mut source, layout)? {
-                Earlier::Done(counts) => return Ok(tell(&counts, engine, &self.out, delta.is_some())),
+                Earlier::Done(counts) => return Ok(told.tell(&counts)),
                 Earlier::GoesOn(output) => *output,
             },
         };
         let defaults = Defaults { day, event: self.event, region, kind: self.entity };
         let stop = stopped_by_signals();
         let progress = Progress::new(source.read(), source.sizes().into_iter().sum(), output.counts().rows);
-        let how = Run { stop: &stop, checkpoint_every: Duration::from_secs(self.checkpoint_every), progress };
-        if !run(&mut source, &|| Judge::new(engine, delta, &rosters, defaults, layout), &mut output, how)? {
+        let recorder = watch_list.map(|watch_list| watch_list as &mut dyn Recorder);
+        let how = Run { stop: &stop, checkpoint_every: Duration::from_secs(self.checkpoint_every), progress, recorder };
+        if !run(&mut source, &|| Judge::new(engine, delta, &rosters, defaults, layout).keeping(self.record), &mut output, how)? {
             return Ok(Ok(interrupted(output.counts(), &self.out)));
         }
         let counts = output.finish(day, engine.lists().divisions())?;
-        Ok(tell(&counts, engine, &self.out, delta.is_some()))
+        Ok(told.tell(&counts))
     }
 
     /// Goes on where an earlier run was stopped.
@@ -243,13 +286,20 @@ impl Arguments {
             .zip(&self.meanings)
             .map(|(roster, meaning)| format!("{} {:08x} {meaning:?}", roster.display(), read(roster)));
         let rosters = rosters.collect::<Vec<_>>().join(" ");
+        let recorded = self.place().map_or_else(String::new, Place::name); // what another service was told, this one would lack
         let since = delta.map(|delta| delta.before().lists().hash());
         Fingerprint {
             engine: ENGINE_VERSION.to_owned(),
             lists: engine.lists().hash().to_owned(),
             inputs: names.zip(sizes.iter().copied()).collect(),
             day: day.to_string(),
-            options: format!("{region} {:?} {:?} {:?} {:?} {since:?} {rosters}", self.entity, self.event, self.options(), self.csv()),
+            options: format!(
+                "{region} {:?} {:?} {:?} {:?} {since:?} {rosters} {recorded}",
+                self.entity,
+                self.event,
+                self.options(),
+                self.csv()
+            ),
         }
     }
 }
@@ -301,7 +351,7 @@ pub(super) fn refused(error: &RescreenError) -> ExitCode {
     let status = bad_use(error);
     let failed = match error {
         RescreenError::Input { error, .. } => matches!(error, OpenError::Io(_)),
-        RescreenError::Output { .. } => true,
+        RescreenError::Output { .. } | RescreenError::Unrecorded(_) => true,
         _ => false,
     };
     if failed { ExitCode::from(IO_FAILED) } else { status }
@@ -331,40 +381,4 @@ fn stopped_by_signals() -> Arc<AtomicBool> {
     // without the thread Ctrl-C ends the process as kill -9 does, which is safe
     thread::spawn(move || tokio::runtime::Builder::new_current_thread().enable_io().build().map(|runtime| runtime.block_on(wait)));
     stop
-}
-
-/// Prints what became of the rows, and checks that every one became something.
-fn tell(counts: &Counts, engine: &Engine, out: &Path, delta: bool) -> anyhow::Result<ExitCode> {
-    print(&told(counts, engine, out, delta).context("cannot write to memory")?)?;
-    if counts.balance() {
-        return Ok(ExitCode::SUCCESS);
-    }
-    anstream::eprintln!("mingcha: the rows do not add up: this is an error of mingcha, do not rely on the output");
-    Ok(ExitCode::from(IO_FAILED))
-}
-
-fn told(counts: &Counts, engine: &Engine, out: &Path, delta: bool) -> Result<String, std::fmt::Error> {
-    let mut text = String::new();
-    writeln!(text, "rows in   {:>12}", counts.rows)?;
-    writeln!(text, "{:<9} {:>12}", if delta { "unchanged" } else { "passed" }, counts.passed)?;
-    writeln!(text, "flagged   {:>12}  {}", counts.flagged, out.display())?;
-    for (change, firms) in &counts.changes {
-        writeln!(text, "          {firms:>12}  {change}")?;
-    }
-    for decision in Decision::ALL.iter().rev().filter(|decision| counts.decisions.contains_key(decision.id())) {
-        writeln!(text, "          {:>12}  {} {}", counts.decisions[decision.id()], decision.id(), decision.chinese())?;
-    }
-    writeln!(text, "rejected  {:>12}  {}.rejects.csv", counts.rejected, out.display())?;
-    for (warning, firms) in CodeWarning::ALL.iter().zip(counts.codes).filter(|(_, firms)| *firms > 0) {
-        writeln!(text, "warning   {firms:>12}  firms {}", warning.english())?;
-    }
-    for (roster, firms) in &counts.rosters {
-        writeln!(text, "roster    {firms:>12}  firms in which a term occurs: {roster}")?;
-    }
-    let defaulted = [(counts.without_place, "place by --region"), (counts.without_kind, "kind by --entity")];
-    for (firms, what) in defaulted.into_iter().filter(|(firms, _)| *firms > 0) {
-        writeln!(text, "default   {firms:>12}  firms in which a term occurs: {what}")?;
-    }
-    writeln!(text, "lists {}  engine {ENGINE_VERSION}", engine.lists().hash())?;
-    Ok(text)
 }

@@ -13,7 +13,9 @@ pub mod judge;
 pub mod output;
 pub mod pipeline;
 pub mod progress;
+pub mod record;
 pub mod roster;
+mod sink;
 pub mod source;
 
 use std::{io, path::PathBuf};
@@ -65,6 +67,17 @@ pub enum RescreenError {
     /// The run that was stopped was another.
     #[error("{0} changed since the run that was stopped: begin anew with --restart")]
     Changed(String),
+    /// The service would judge otherwise.
+    #[error("the service has the lists {theirs}, this run those of {ours}: nothing was recorded")]
+    OtherLists {
+        /// The hash of the lists of this run.
+        ours: String,
+        /// The hash of those of the service.
+        theirs: String,
+    },
+    /// Firms could not be recorded on the watch list.
+    #[error("not recorded on the watch list: {0}")]
+    Unrecorded(String),
 }
 
 impl RescreenError {
