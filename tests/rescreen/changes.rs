@@ -8,19 +8,19 @@ use std::{
 
 use super::{Bureau, FIRMS, rows, told};
 
-fn mingcha(args: &[&str]) -> Output {
+pub(super) fn mingcha(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_mingcha")).args(args).env_remove("MINGCHA_WORDLISTS").output().expect("mingcha runs")
 }
 
 /// The lists, in a folder.
-fn export(bureau: &Bureau, name: &str) -> String {
+pub(super) fn export(bureau: &Bureau, name: &str) -> String {
     let folder = bureau.path(name).to_str().expect("a path of text").to_owned();
     assert!(mingcha(&["lists", "export", &folder]).status.success());
     folder
 }
 
 /// An instrument that prohibits 日用 everywhere; with another word in it, so that it hits its own canary.
-const DRAFT: &str = r#"id = "draft-2026"
+pub(super) const DRAFT: &str = r#"id = "draft-2026"
 title = "关于某某字样的通知"
 document_number = "某发〔2026〕1号"
 issuer = "某局"
