@@ -8,6 +8,7 @@ mod jsonl;
 mod lists;
 mod paint;
 mod preview;
+mod reading;
 mod record;
 mod referral;
 mod rescreen;

@@ -3,6 +3,7 @@
 use std::{future::ready, path::Path, time::Duration};
 
 use anyhow::Context;
+use clap::Args;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sha2::{Digest, Sha256};
 use tokio::{runtime::Runtime, time::sleep};
@@ -44,6 +45,25 @@ const COMES_AGAIN: u32 = 240;
 const RECONNECTS: u32 = 2;
 /// How long to wait before that.
 const PAUSE: Duration = Duration::from_millis(250);
+
+/// Whether and where to record what is flagged.
+#[derive(Debug, Args)]
+pub(super) struct Recording {
+    /// Record the flagged firms on the watch list, and open the referrals, once each: on that of the service, or of the folder
+    /// of --data where that is said and --server is not.
+    #[arg(long)]
+    pub(super) record: bool,
+    #[command(flatten, next_help_heading = "With --record")]
+    network: Network,
+}
+
+impl Recording {
+    /// Where to record the firms, if anywhere; `data` is a data folder that was said.
+    pub(super) fn place<'a>(&'a self, data: Option<&'a Path>) -> Option<Place<'a>> {
+        let folder = data.filter(|_| !self.network.is_said());
+        self.record.then(|| folder.map_or(Place::Network(&self.network), Place::Folder))
+    }
+}
 
 /// Where firms are recorded.
 #[derive(Debug, Clone, Copy)]

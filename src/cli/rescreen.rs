@@ -16,8 +16,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
     CUT_OFF, IO_FAILED, Lists, bad_use,
-    client::Network,
-    record::{Place, WatchList},
+    reading::{Reading, encoding},
+    record::{Place, Recording, WatchList},
     screen::value,
     told::Told,
 };
@@ -27,7 +27,7 @@ use crate::{
     jurisdiction::Region,
     library::versions::Versions,
     problem::Problems,
-    register::{Kind, OpenError, Options, Said, expand::Limits, firm::Places, text},
+    register::{OpenError, text},
     rescreen::{
         Checkpoint, Counts, Defaults, Delta, Fingerprint, Judge, Layout, Output, RescreenError, Rosters, Source,
         columns::{CHANGED, FLAGGED},
@@ -39,7 +39,7 @@ use crate::{
     },
     screen::{ENGINE_VERSION, Engine},
     sheet::{CsvOptions, Encoding, Format},
-    vocabulary::{EntityKind, Event},
+    vocabulary::Event,
     wordlist::Files,
 };
 
@@ -51,22 +51,8 @@ pub(super) struct Arguments {
     /// Where the flagged firms go, in input order: .xlsx, .csv or .jsonl. Bad rows go to OUT.rejects.csv.
     #[arg(long, value_name = "OUT")]
     out: PathBuf,
-    /// The inputs' format, where their names do not say it: csv, tsv, jsonl, xlsx.
-    #[arg(long, value_name = "FORMAT", value_parser = kind)]
-    format: Option<Kind>,
-    /// The inputs' encoding [default: detected]: utf-8 or gb18030.
-    #[arg(long, value_name = "ENCODING", value_parser = encoding)]
-    encoding: Option<text::Encoding>,
-    /// Columns whose header is not known: name=HEADER,scope=#4. Columns: name, scope, uscc, region, authority, province, city,
-    /// county, kind, established.
-    #[arg(long, value_name = "COLUMN=HEADER,...", value_parser = Said::parse, default_value = "")]
-    columns: Said,
-    /// Where firms are registered whose place nothing tells [default: the nation].
-    #[arg(long, value_name = "PLACE")]
-    region: Option<String>,
-    /// What firms are whose kind nothing tells: enterprise, individual-business or farmer-cooperative.
-    #[arg(long, value_name = "KIND", default_value = "enterprise", value_parser = value::<EntityKind>)]
-    entity: EntityKind,
+    #[command(flatten)]
+    reading: Reading,
     /// establish, change, move-in or existing.
     #[arg(long, value_name = "EVENT", default_value = "existing", value_parser = value::<Event>)]
     event: Event,
@@ -79,9 +65,6 @@ pub(super) struct Arguments {
     /// Leave cells of CSV that begin with = + - @ as they are. A spreadsheet takes them for formulas.
     #[arg(long)]
     raw: bool,
-    /// Most GiB that a compressed input may expand to.
-    #[arg(long, value_name = "GIB", default_value_t = 1024)]
-    most_expanded: u64,
     /// A roster that the register is compared with (名单比对), by code or name; with --as for each, in the same order.
     #[arg(long = "roster", value_name = "FILE", requires = "meanings")]
     rosters: Vec<PathBuf>,
@@ -109,12 +92,8 @@ pub(super) struct Arguments {
     /// How often to put on the disk how far the run is, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     checkpoint_every: u64,
-    /// Record the flagged firms on the watch list, and open the referrals, once each: on that of the service, or of the folder
-    /// of --data where that is said and --server is not.
-    #[arg(long)]
-    record: bool,
-    #[command(flatten, next_help_heading = "With --record")]
-    network: Network,
+    #[command(flatten)]
+    recording: Recording,
 }
 
 impl Arguments {
@@ -122,7 +101,7 @@ impl Arguments {
         if self.rosters.len() != self.meanings.len() {
             return Ok(bad_use(&"each --roster needs its --as"));
         }
-        if self.record && self.event != Event::Existing {
+        if self.recording.record && self.event != Event::Existing {
             return Ok(bad_use(&"--record records firms that are on the register: --event existing"));
         }
         let (before, after) = match self.versions(lists) {
@@ -135,9 +114,9 @@ impl Arguments {
                 Some(Delta::between((&before.engine, &before.files), (&after.engine, &after.files)).map_err(anyhow::Error::msg)?)
             }
         };
-        let place = self.region.as_deref().unwrap_or("000000");
-        let Some(region) = Places::new(&after.engine).named(place) else {
-            return Ok(bad_use(&format!("--region: '{place}' is neither a GB/T 2260 code nor the name of one known place")));
+        let region = match self.reading.region(&after.engine) {
+            Ok(region) => region,
+            Err(why) => return Ok(bad_use(&why)),
         };
         match self.recorded(lists, &after.engine, delta.as_ref(), region) {
             Ok(status) => status,
@@ -159,16 +138,10 @@ impl Arguments {
         delta: Option<&Delta<'_>>,
         region: Region,
     ) -> Result<anyhow::Result<ExitCode>, RescreenError> {
-        let Some(place) = self.place() else { return self.rescreen(engine, delta, region, None) };
+        let Some(place) = self.recording.place(self.data.as_deref()) else { return self.rescreen(engine, delta, region, None) };
         let mut watch_list = WatchList::at(place, lists, engine.lists().hash())?;
         let done = self.rescreen(engine, delta, region, Some(&mut watch_list));
         watch_list.close().and(done)
-    }
-
-    /// Where to record the firms, if anywhere.
-    fn place(&self) -> Option<Place<'_>> {
-        let folder = self.data.as_deref().filter(|_| !self.network.is_said());
-        self.record.then(|| folder.map_or(Place::Network(&self.network), Place::Folder))
     }
 
     /// The lists to measure changes against, if any, and those to judge by.
@@ -197,11 +170,12 @@ impl Arguments {
         region: Region,
         watch_list: Option<&mut WatchList>,
     ) -> Result<anyhow::Result<ExitCode>, RescreenError> {
-        let told = Told { engine, out: &self.out, delta: delta.is_some(), recorded: self.place().map(Place::name) };
+        let told =
+            Told { engine, out: &self.out, delta: delta.is_some(), recorded: self.recording.place(self.data.as_deref()).map(Place::name) };
         let format = Format::of(&self.out).map_err(RescreenError::output(&self.out))?;
         let layout = Layout { format, csv: self.csv(), columns: if delta.is_some() { CHANGED } else { FLAGGED } };
         let rosters = self.rosters(engine)?;
-        let mut source = Source::new(self.inputs.clone(), self.options());
+        let mut source = Source::new(self.inputs.clone(), self.reading.options());
         source.check()?;
         let earlier = self.earlier()?;
         let earlier_day = earlier.as_ref().and_then(|earlier| day::parse(&earlier.fingerprint.day).ok());
@@ -214,12 +188,12 @@ impl Arguments {
                 Earlier::GoesOn(output) => *output,
             },
         };
-        let defaults = Defaults { day, event: self.event, region, kind: self.entity };
+        let defaults = Defaults { day, event: self.event, region, kind: self.reading.entity };
         let stop = stopped_by_signals();
         let progress = Progress::new(source.read(), source.sizes().into_iter().sum(), output.counts().rows);
         let recorder = watch_list.map(|watch_list| watch_list as &mut dyn Recorder);
         let how = Run { stop: &stop, checkpoint_every: Duration::from_secs(self.checkpoint_every), progress, recorder };
-        if !run(&mut source, &|| Judge::new(engine, delta, &rosters, defaults, layout).keeping(self.record), &mut output, how)? {
+        if !run(&mut source, &|| Judge::new(engine, delta, &rosters, defaults, layout).keeping(self.recording.record), &mut output, how)? {
             return Ok(Ok(interrupted(output.counts(), &self.out)));
         }
         let counts = output.finish(day, engine.lists().divisions())?;
@@ -236,15 +210,6 @@ impl Arguments {
         }
         source.skip_to(earlier.position)?;
         Ok(Earlier::GoesOn(Box::new(Output::resume(&self.out, earlier, layout)?)))
-    }
-
-    fn options(&self) -> Options {
-        Options {
-            kind: self.format,
-            encoding: self.encoding,
-            columns: self.columns.clone(),
-            limits: Limits { bytes: self.most_expanded << 30, ..Limits::default() },
-        }
     }
 
     fn csv(&self) -> CsvOptions {
@@ -286,7 +251,7 @@ impl Arguments {
             .zip(&self.meanings)
             .map(|(roster, meaning)| format!("{} {:08x} {meaning:?}", roster.display(), read(roster)));
         let rosters = rosters.collect::<Vec<_>>().join(" ");
-        let recorded = self.place().map_or_else(String::new, Place::name); // what another service was told, this one would lack
+        let recorded = self.recording.place(self.data.as_deref()).map_or_else(String::new, Place::name); // what another service was told, this one would lack
         let since = delta.map(|delta| delta.before().lists().hash());
         Fingerprint {
             engine: ENGINE_VERSION.to_owned(),
@@ -295,9 +260,9 @@ impl Arguments {
             day: day.to_string(),
             options: format!(
                 "{region} {:?} {:?} {:?} {:?} {since:?} {rosters} {recorded}",
-                self.entity,
+                self.reading.entity,
                 self.event,
-                self.options(),
+                self.reading.options(),
                 self.csv()
             ),
         }
@@ -321,24 +286,6 @@ struct Version {
 impl Version {
     fn of(files: Files) -> Result<Self, Problems> {
         Ok(Self { engine: Engine::build(&files)?, files })
-    }
-}
-
-fn kind(text: &str) -> Result<Kind, String> {
-    match text.to_ascii_lowercase().as_str() {
-        "csv" => Ok(Kind::Csv),
-        "tsv" => Ok(Kind::Tsv),
-        "jsonl" => Ok(Kind::Jsonl),
-        "xlsx" => Ok(Kind::Xlsx),
-        _ => Err("expected one of: csv, tsv, jsonl, xlsx".to_owned()),
-    }
-}
-
-fn encoding(text: &str) -> Result<text::Encoding, String> {
-    match text.to_ascii_lowercase().as_str() {
-        "utf-8" | "utf8" => Ok(text::Encoding::Utf8),
-        "gb18030" | "gbk" | "gb2312" => Ok(text::Encoding::Gb18030),
-        _ => Err("expected one of: utf-8, gb18030".to_owned()),
     }
 }
 

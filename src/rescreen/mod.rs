@@ -3,7 +3,8 @@
 //! One thread reads the register in blocks, as many as there are processors judge them ([`judge`]), and one writes what they
 //! found in the order of the register ([`pipeline`]). Few blocks are under way at any time, so that memory stays flat. What was
 //! written is kept beside the output until all is done, with a checkpoint of how far it goes ([`output`], [`checkpoint`]):
-//! a run that was stopped goes on from there, to the same bytes.
+//! a run that was stopped goes on from there, to the same bytes. Where firms are recorded on a watch list ([`record`]), those of
+//! a block are before it is written: a checkpoint covers nothing that is not on the list.
 
 pub mod checkpoint;
 pub mod columns;

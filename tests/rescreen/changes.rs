@@ -122,6 +122,21 @@ fn a_draft_is_previewed() {
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }
+
+    // a register of another make: its encoding, its headers, its place are said
+    let local = DRAFT.replace("\"000000\"", "\"320000\"");
+    let draft = bureau.write("draft-2026.toml", local);
+    let (gbk, ..) = encoding_rs::GB18030.encode("甲,乙\n某地众诚日用品有限公司,日用百货\n");
+    let register = bureau.write("firms.txt", gbk);
+    let paths = [&draft, &register].map(|path| path.to_str().expect("text"));
+    let how = ["--format", "csv", "--encoding", "gbk", "--columns", "name=甲,scope=乙"];
+    let preview =
+        |place: &str| mingcha(&[&["lists", "preview", paths[0], "--against", paths[1], "--region", place][..], &how[..]].concat());
+    for (place, expected) in [("江苏", "changed 1, rejected 0"), ("浙江", "changed 0, rejected 0")] {
+        let output = preview(place);
+        assert!(String::from_utf8_lossy(&output.stdout).contains(expected), "{place}: {output:?}");
+    }
+    assert_eq!(preview("月球").status.code(), Some(2));
     let wrong = bureau.write("wrong.toml", "id = 3\n");
     assert_eq!(mingcha(&["lists", "preview", wrong.to_str().expect("text"), "--against", "x.tsv"]).status.code(), Some(2));
 }

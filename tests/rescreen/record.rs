@@ -165,7 +165,7 @@ fn under_way(bureau: &Bureau, url: &str) -> std::process::Child {
     let args = ["--record", "--server", url, "--checkpoint-every", "0"];
     let mut child = bureau.command(&["firms.csv"], "out.csv", &args).spawn().expect("mingcha runs");
     let begun = Instant::now();
-    while !Checkpoint::read(&bureau.path("out.csv.checkpoint")).is_some_and(|checkpoint| checkpoint.counts.recorded > 0) {
+    while Checkpoint::read(&bureau.path("out.csv.checkpoint")).is_none_or(|checkpoint| checkpoint.counts.recorded == 0) {
         assert!(child.try_wait().expect("it can be asked").is_none(), "it ended before it could be stopped");
         assert!(begun.elapsed() < Duration::from_secs(60), "there is no checkpoint");
         std::thread::sleep(Duration::from_millis(1));
