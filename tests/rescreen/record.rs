@@ -211,3 +211,14 @@ fn a_run_that_is_killed_midway_records_nothing_twice() {
     assert!(sent.success() && !child.wait().expect("it ends").success());
     goes_on(&bureau, &url(&server));
 }
+
+#[test]
+fn a_service_that_is_busy_is_come_back_to() {
+    let bureau = Bureau::new();
+    let firms: String = (0..40).map(|number| format!("某地众诚理财{number}有限公司\n")).collect();
+    bureau.write("firms.csv", "企业名称\n".to_owned() + &firms);
+    let server = serve(&bureau, &["--limits-concurrency", "1"]); // of sixteen calls it refuses most
+    let url = url(&server);
+    let said = bureau.rescreen(&["firms.csv"], "out.csv", &["--record", "--server", &url]);
+    assert_eq!((recorded(&said), journal(&bureau).len()), ([40, 0], 40), "{said}");
+}
