@@ -3,6 +3,7 @@
 mod changes;
 mod dirt;
 mod formats;
+mod record;
 mod resume;
 mod roster;
 

@@ -30,15 +30,25 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// A way to the service.
 pub(super) type Line = BoxCloneSyncService<Request<tonic::body::Body>, Response<tonic::body::Body>, BoxError>;
 
+/// Where the service is where nobody says it.
+const SERVER: &str = "http://127.0.0.1:50051";
+
 /// Where the service is, and as whom to call.
 #[derive(Debug, Args)]
 pub(super) struct To {
-    /// The service.
-    #[arg(long, value_name = "URL", env = "MINGCHA_SERVER", default_value = "http://127.0.0.1:50051", conflicts_with = "data")]
-    server: String,
+    #[command(flatten)]
+    network: Network,
     /// A data folder to open here; refused while a service holds it. Its wordlists are those inside the binary, or --wordlists.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "server")]
     data: Option<PathBuf>,
+}
+
+/// Where the service is on the network, and as whom to call.
+#[derive(Debug, Args)]
+pub(super) struct Network {
+    /// The service [default: <http://127.0.0.1:50051>].
+    #[arg(long, value_name = "URL", env = "MINGCHA_SERVER")]
+    server: Option<String>,
     /// A file with the bearer token to call with.
     #[arg(long, value_name = "FILE", env = "MINGCHA_TOKEN_FILE")]
     token_file: Option<PathBuf>,
@@ -85,16 +95,30 @@ impl To {
     async fn connect(&self, lists: &Lists) -> anyhow::Result<Connected> {
         match &self.data {
             Some(data) => open(data.clone(), lists).await,
-            None => Ok(Connected { line: self.over_the_network().await?, opened: None }),
+            None => self.network.connect().await,
         }
     }
+}
 
-    async fn over_the_network(&self) -> anyhow::Result<Line> {
-        let mut endpoint = Endpoint::from_shared(self.server.clone()).with_context(|| format!("'{}' is no URL", self.server))?;
+impl Network {
+    /// Whether somebody said where the service is.
+    pub(super) const fn is_said(&self) -> bool {
+        self.server.is_some()
+    }
+
+    /// Where the service is.
+    pub(super) fn server(&self) -> &str {
+        self.server.as_deref().unwrap_or(SERVER)
+    }
+
+    /// Connects to the service.
+    pub(super) async fn connect(&self) -> anyhow::Result<Connected> {
+        let server = self.server();
+        let mut endpoint = Endpoint::from_shared(server.to_owned()).with_context(|| format!("'{server}' is no URL"))?;
         if let Some(tls) = self.tls()? {
             endpoint = endpoint.tls_config(tls).context("the certificates cannot be used")?;
         }
-        let channel: Channel = endpoint.connect().await.with_context(|| format!("cannot connect to {}", self.server))?;
+        let channel: Channel = endpoint.connect().await.with_context(|| format!("cannot connect to {server}"))?;
         let token = self.token()?;
         let service = ServiceBuilder::new()
             .map_request(move |mut request: Request<tonic::body::Body>| {
@@ -105,14 +129,14 @@ impl To {
             })
             .map_err(|error| Box::new(error) as BoxError)
             .service(channel);
-        Ok(BoxCloneSyncService::new(service))
+        Ok(Connected { line: BoxCloneSyncService::new(service), opened: None })
     }
 
     fn tls(&self) -> anyhow::Result<Option<ClientTlsConfig>> {
         let read = |path: &PathBuf| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
-        if !self.server.starts_with("https://") {
+        if !self.server().starts_with("https://") {
             if self.ca.is_some() || self.certificate.is_some() {
-                bail!("certificates need https: {}", self.server);
+                bail!("certificates need https: {}", self.server());
             }
             return Ok(None);
         }
@@ -126,8 +150,8 @@ impl To {
 
     fn token(&self) -> anyhow::Result<Option<HeaderValue>> {
         let Some(path) = &self.token_file else { return Ok(None) };
-        if !self.server.starts_with("https://") {
-            bail!("a token is sent over https only: {}", self.server);
+        if !self.server().starts_with("https://") {
+            bail!("a token is sent over https only: {}", self.server());
         }
         let token = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         let mut value =
@@ -138,7 +162,7 @@ impl To {
 }
 
 /// The service itself, over a data folder, without a network: whoever may open the folder may do everything.
-async fn open(data: PathBuf, lists: &Lists) -> anyhow::Result<Connected> {
+pub(super) async fn open(data: PathBuf, lists: &Lists) -> anyhow::Result<Connected> {
     if !data.is_dir() {
         bail!("{} is no folder", data.display());
     }

@@ -5,7 +5,7 @@ use std::{fmt::Write, fs, path::PathBuf, process::ExitCode};
 use anyhow::Context;
 use clap::Subcommand;
 
-use super::{Lists, bad_use, preview::preview, print};
+use super::{Lists, bad_use, preview::preview, print, reading::Reading};
 use crate::{
     day::{Date, Days},
     embedded,
@@ -37,6 +37,8 @@ pub(super) enum Command {
         /// The registers, as for rescreen.
         #[arg(long, required = true, num_args = 1.., value_name = "INPUT")]
         against: Vec<PathBuf>,
+        #[command(flatten)]
+        reading: Box<Reading>,
     },
     /// Write the lists inside the binary into a folder, to be edited and used with --wordlists.
     Export {
@@ -49,7 +51,7 @@ impl Command {
     pub(super) fn run(self, lists: &Lists) -> anyhow::Result<ExitCode> {
         match self {
             Self::Export { dir } => export(&dir),
-            Self::Preview { draft, against } => preview(&draft, against, lists),
+            Self::Preview { draft, against, reading } => preview(&draft, against, &reading, lists),
             other => other.look(lists),
         }
     }

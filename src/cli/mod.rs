@@ -8,10 +8,13 @@ mod jsonl;
 mod lists;
 mod paint;
 mod preview;
+mod reading;
+mod record;
 mod referral;
 mod rescreen;
 mod screen;
 mod serve;
+mod told;
 mod watch;
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
@@ -37,7 +40,7 @@ enum Command {
     /// Screen one firm, or with --jsonl one firm a line.
     Screen(screen::Arguments),
     /// Screen a whole register (存量企业).
-    Rescreen(rescreen::Arguments),
+    Rescreen(Box<rescreen::Arguments>),
     /// Serve gRPC until SIGTERM or Ctrl-C.
     Serve(Flags),
     /// Check or show the configuration of the service.

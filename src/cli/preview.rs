@@ -13,12 +13,11 @@ use std::{
 use anyhow::Context;
 use serde_json::Value;
 
-use super::{Lists, bad_use, print, rescreen::refused};
+use super::{Lists, bad_use, print, reading::Reading, rescreen::refused};
 use crate::{
     clock::today,
     embedded,
     jurisdiction::{Divisions, Region},
-    register::Options,
     rescreen::{
         Counts, Defaults, Delta, Fingerprint, Judge, Layout, Output, RescreenError, Rosters, Source,
         columns::CHANGED,
@@ -27,7 +26,7 @@ use crate::{
     },
     screen::Engine,
     sheet::{CsvOptions, Format},
-    vocabulary::{EntityKind, Event},
+    vocabulary::Event,
     wordlist::Files,
 };
 
@@ -37,7 +36,7 @@ const SAMPLES: usize = 5;
 const SHOWN: usize = 30;
 
 /// Previews a draft, which is a folder of lists or one instrument, against registers.
-pub(super) fn preview(draft: &Path, against: Vec<PathBuf>, lists: &Lists) -> anyhow::Result<ExitCode> {
+pub(super) fn preview(draft: &Path, against: Vec<PathBuf>, reading: &Reading, lists: &Lists) -> anyhow::Result<ExitCode> {
     let built = lists.files().and_then(|files| {
         let drafted = with_draft(&files, draft)?;
         Ok(((Engine::build(&files)?, files), (Engine::build(&drafted)?, drafted)))
@@ -46,10 +45,15 @@ pub(super) fn preview(draft: &Path, against: Vec<PathBuf>, lists: &Lists) -> any
         Ok(built) => built,
         Err(problems) => return Ok(bad_use(&problems)),
     };
+    let region = match reading.region(&after) {
+        Ok(region) => region,
+        Err(why) => return Ok(bad_use(&why)),
+    };
     let delta = Delta::between((&before, &before_files), (&after, &after_files)).map_err(anyhow::Error::msg)?;
     let folder = tempfile::tempdir().context("there is no place for temporary files")?;
     let out = folder.path().join("preview.jsonl");
-    match changes(&after, &delta, against, &out) {
+    let defaults = Defaults { day: today(), event: Event::Existing, region, kind: reading.entity };
+    match changes(&after, &delta, Source::new(against, reading.options()), defaults, &out) {
         Ok(counts) => {
             let samples = fs::read_to_string(&out).context("cannot read what was found")?;
             print(&told(&counts, &samples, after.lists().divisions())?)?;
@@ -73,17 +77,14 @@ fn with_draft(files: &Files, draft: &Path) -> Result<Files, crate::problem::Prob
     Ok(files.overlaid([(path, text)], &[]))
 }
 
-fn changes(after: &Engine, delta: &Delta<'_>, against: Vec<PathBuf>, out: &Path) -> Result<Counts, RescreenError> {
-    let mut source = Source::new(against, Options::default());
-    let day = today();
-    let defaults = Defaults { day, event: Event::Existing, region: Region::NATION, kind: EntityKind::Enterprise };
+fn changes(after: &Engine, delta: &Delta<'_>, mut source: Source, defaults: Defaults, out: &Path) -> Result<Counts, RescreenError> {
     let layout = Layout { format: Format::Jsonl, csv: CsvOptions::default(), columns: CHANGED };
     let mut output = Output::begin(out, Fingerprint::default(), layout)?;
     let progress = Progress::new(source.read(), source.sizes().iter().copied().sum(), 0);
     let rosters = Rosters::default();
-    let how = Run { stop: &AtomicBool::new(false), checkpoint_every: Duration::MAX, progress };
+    let how = Run { stop: &AtomicBool::new(false), checkpoint_every: Duration::MAX, progress, recorder: None };
     run(&mut source, &|| Judge::new(after, Some(delta), &rosters, defaults, layout), &mut output, how)?;
-    output.finish(day, after.lists().divisions())
+    output.finish(defaults.day, after.lists().divisions())
 }
 
 fn told(counts: &Counts, samples: &str, divisions: &Divisions) -> Result<String, std::fmt::Error> {

@@ -1,7 +1,6 @@
 //! `mingcha rescreen`.
 
 use std::{
-    fmt::Write,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{
@@ -12,34 +11,35 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{CUT_OFF, IO_FAILED, Lists, bad_use, print, screen::value};
+use super::{
+    CUT_OFF, IO_FAILED, Lists, bad_use,
+    reading::{Reading, encoding},
+    record::{Place, Recording, WatchList},
+    screen::value,
+    told::Told,
+};
 use crate::{
     clock::today,
     day, embedded,
     jurisdiction::Region,
     library::versions::Versions,
     problem::Problems,
-    register::{
-        Kind, OpenError, Options, Said,
-        expand::Limits,
-        firm::{CodeWarning, Places},
-        text,
-    },
+    register::{OpenError, text},
     rescreen::{
         Checkpoint, Counts, Defaults, Delta, Fingerprint, Judge, Layout, Output, RescreenError, Rosters, Source,
         columns::{CHANGED, FLAGGED},
         output::{checkpoint_of, was_finished},
         pipeline::{Run, run},
         progress::Progress,
+        record::Recorder,
         roster::Meaning,
     },
     screen::{ENGINE_VERSION, Engine},
     sheet::{CsvOptions, Encoding, Format},
-    vocabulary::{Decision, EntityKind, Event},
+    vocabulary::Event,
     wordlist::Files,
 };
 
@@ -51,22 +51,8 @@ pub(super) struct Arguments {
     /// Where the flagged firms go, in input order: .xlsx, .csv or .jsonl. Bad rows go to OUT.rejects.csv.
     #[arg(long, value_name = "OUT")]
     out: PathBuf,
-    /// The inputs' format, where their names do not say it: csv, tsv, jsonl, xlsx.
-    #[arg(long, value_name = "FORMAT", value_parser = kind)]
-    format: Option<Kind>,
-    /// The inputs' encoding [default: detected]: utf-8 or gb18030.
-    #[arg(long, value_name = "ENCODING", value_parser = encoding)]
-    encoding: Option<text::Encoding>,
-    /// Columns whose header is not known: name=HEADER,scope=#4. Columns: name, scope, uscc, region, authority, province, city,
-    /// county, kind, established.
-    #[arg(long, value_name = "COLUMN=HEADER,...", value_parser = Said::parse, default_value = "")]
-    columns: Said,
-    /// Where firms are registered whose place nothing tells [default: the nation].
-    #[arg(long, value_name = "PLACE")]
-    region: Option<String>,
-    /// What firms are whose kind nothing tells: enterprise, individual-business or farmer-cooperative.
-    #[arg(long, value_name = "KIND", default_value = "enterprise", value_parser = value::<EntityKind>)]
-    entity: EntityKind,
+    #[command(flatten)]
+    reading: Reading,
     /// establish, change, move-in or existing.
     #[arg(long, value_name = "EVENT", default_value = "existing", value_parser = value::<Event>)]
     event: Event,
@@ -79,9 +65,6 @@ pub(super) struct Arguments {
     /// Leave cells of CSV that begin with = + - @ as they are. A spreadsheet takes them for formulas.
     #[arg(long)]
     raw: bool,
-    /// Most GiB that a compressed input may expand to.
-    #[arg(long, value_name = "GIB", default_value_t = 1024)]
-    most_expanded: u64,
     /// A roster that the register is compared with (名单比对), by code or name; with --as for each, in the same order.
     #[arg(long = "roster", value_name = "FILE", requires = "meanings")]
     rosters: Vec<PathBuf>,
@@ -91,7 +74,7 @@ pub(super) struct Arguments {
     /// Only the firms whose decision changed since the lists of this hash; they are kept in the folder of --data.
     #[arg(long, value_name = "LISTS_HASH", requires = "data", conflicts_with = "from_lists")]
     since: Option<String>,
-    /// The service's data folder, where it keeps every version of the lists.
+    /// The service's data folder, where it keeps every version of the lists; with --record see there.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Only the firms whose decision changes from the lists of this folder.
@@ -109,12 +92,17 @@ pub(super) struct Arguments {
     /// How often to put on the disk how far the run is, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     checkpoint_every: u64,
+    #[command(flatten)]
+    recording: Recording,
 }
 
 impl Arguments {
     pub(super) fn run(self, lists: &Lists) -> anyhow::Result<ExitCode> {
         if self.rosters.len() != self.meanings.len() {
             return Ok(bad_use(&"each --roster needs its --as"));
+        }
+        if self.recording.record && self.event != Event::Existing {
+            return Ok(bad_use(&"--record records firms that are on the register: --event existing"));
         }
         let (before, after) = match self.versions(lists) {
             Ok(versions) => versions,
@@ -126,14 +114,34 @@ impl Arguments {
                 Some(Delta::between((&before.engine, &before.files), (&after.engine, &after.files)).map_err(anyhow::Error::msg)?)
             }
         };
-        let place = self.region.as_deref().unwrap_or("000000");
-        let Some(region) = Places::new(&after.engine).named(place) else {
-            return Ok(bad_use(&format!("--region: '{place}' is neither a GB/T 2260 code nor the name of one known place")));
+        let region = match self.reading.region(&after.engine) {
+            Ok(region) => region,
+            Err(why) => return Ok(bad_use(&why)),
         };
-        match self.rescreen(&after.engine, delta.as_ref(), region) {
+        match self.recorded(lists, &after.engine, delta.as_ref(), region) {
             Ok(status) => status,
-            Err(error) => Ok(refused(&error)),
+            Err(error) => {
+                let status = refused(&error);
+                if matches!(error, RescreenError::Unrecorded(_)) && checkpoint_of(&self.out).exists() {
+                    anstream::eprintln!("mingcha: --resume goes on from {}", checkpoint_of(&self.out).display());
+                }
+                Ok(status)
+            }
         }
+    }
+
+    /// Re-screens, with whoever is to record the firms.
+    fn recorded(
+        &self,
+        lists: &Lists,
+        engine: &Engine,
+        delta: Option<&Delta<'_>>,
+        region: Region,
+    ) -> Result<anyhow::Result<ExitCode>, RescreenError> {
+        let Some(place) = self.recording.place(self.data.as_deref()) else { return self.rescreen(engine, delta, region, None) };
+        let mut watch_list = WatchList::at(place, lists, engine.lists().hash())?;
+        let done = self.rescreen(engine, delta, region, Some(&mut watch_list));
+        watch_list.close().and(done)
     }
 
     /// The lists to measure changes against, if any, and those to judge by.
@@ -155,11 +163,19 @@ impl Arguments {
         Ok((before, Version::of(after).map_err(told)?))
     }
 
-    fn rescreen(self, engine: &Engine, delta: Option<&Delta<'_>>, region: Region) -> Result<anyhow::Result<ExitCode>, RescreenError> {
+    fn rescreen(
+        &self,
+        engine: &Engine,
+        delta: Option<&Delta<'_>>,
+        region: Region,
+        watch_list: Option<&mut WatchList>,
+    ) -> Result<anyhow::Result<ExitCode>, RescreenError> {
+        let told =
+            Told { engine, out: &self.out, delta: delta.is_some(), recorded: self.recording.place(self.data.as_deref()).map(Place::name) };
         let format = Format::of(&self.out).map_err(RescreenError::output(&self.out))?;
         let layout = Layout { format, csv: self.csv(), columns: if delta.is_some() { CHANGED } else { FLAGGED } };
         let rosters = self.rosters(engine)?;
-        let mut source = Source::new(self.inputs.clone(), self.options());
+        let mut source = Source::new(self.inputs.clone(), self.reading.options());
         source.check()?;
         let earlier = self.earlier()?;
         let earlier_day = earlier.as_ref().and_then(|earlier| day::parse(&earlier.fingerprint.day).ok());
@@ -168,19 +184,20 @@ impl Arguments {
         let mut output = match earlier {
             None => Output::begin(&self.out, fingerprint, layout)?,
             Some(earlier) => match self.go_on(earlier, &fingerprint, &mut source, layout)? {
-                Earlier::Done(counts) => return Ok(tell(&counts, engine, &self.out, delta.is_some())),
+                Earlier::Done(counts) => return Ok(told.tell(&counts)),
                 Earlier::GoesOn(output) => *output,
             },
         };
-        let defaults = Defaults { day, event: self.event, region, kind: self.entity };
+        let defaults = Defaults { day, event: self.event, region, kind: self.reading.entity };
         let stop = stopped_by_signals();
         let progress = Progress::new(source.read(), source.sizes().into_iter().sum(), output.counts().rows);
-        let how = Run { stop: &stop, checkpoint_every: Duration::from_secs(self.checkpoint_every), progress };
-        if !run(&mut source, &|| Judge::new(engine, delta, &rosters, defaults, layout), &mut output, how)? {
+        let recorder = watch_list.map(|watch_list| watch_list as &mut dyn Recorder);
+        let how = Run { stop: &stop, checkpoint_every: Duration::from_secs(self.checkpoint_every), progress, recorder };
+        if !run(&mut source, &|| Judge::new(engine, delta, &rosters, defaults, layout).keeping(self.recording.record), &mut output, how)? {
             return Ok(Ok(interrupted(output.counts(), &self.out)));
         }
         let counts = output.finish(day, engine.lists().divisions())?;
-        Ok(tell(&counts, engine, &self.out, delta.is_some()))
+        Ok(told.tell(&counts))
     }
 
     /// Goes on where an earlier run was stopped.
@@ -193,15 +210,6 @@ impl Arguments {
         }
         source.skip_to(earlier.position)?;
         Ok(Earlier::GoesOn(Box::new(Output::resume(&self.out, earlier, layout)?)))
-    }
-
-    fn options(&self) -> Options {
-        Options {
-            kind: self.format,
-            encoding: self.encoding,
-            columns: self.columns.clone(),
-            limits: Limits { bytes: self.most_expanded << 30, ..Limits::default() },
-        }
     }
 
     fn csv(&self) -> CsvOptions {
@@ -243,13 +251,20 @@ impl Arguments {
             .zip(&self.meanings)
             .map(|(roster, meaning)| format!("{} {:08x} {meaning:?}", roster.display(), read(roster)));
         let rosters = rosters.collect::<Vec<_>>().join(" ");
+        let recorded = self.recording.place(self.data.as_deref()).map_or_else(String::new, Place::name); // what another service was told, this one would lack
         let since = delta.map(|delta| delta.before().lists().hash());
         Fingerprint {
             engine: ENGINE_VERSION.to_owned(),
             lists: engine.lists().hash().to_owned(),
             inputs: names.zip(sizes.iter().copied()).collect(),
             day: day.to_string(),
-            options: format!("{region} {:?} {:?} {:?} {:?} {since:?} {rosters}", self.entity, self.event, self.options(), self.csv()),
+            options: format!(
+                "{region} {:?} {:?} {:?} {:?} {since:?} {rosters} {recorded}",
+                self.reading.entity,
+                self.event,
+                self.reading.options(),
+                self.csv()
+            ),
         }
     }
 }
@@ -274,24 +289,6 @@ impl Version {
     }
 }
 
-fn kind(text: &str) -> Result<Kind, String> {
-    match text.to_ascii_lowercase().as_str() {
-        "csv" => Ok(Kind::Csv),
-        "tsv" => Ok(Kind::Tsv),
-        "jsonl" => Ok(Kind::Jsonl),
-        "xlsx" => Ok(Kind::Xlsx),
-        _ => Err("expected one of: csv, tsv, jsonl, xlsx".to_owned()),
-    }
-}
-
-fn encoding(text: &str) -> Result<text::Encoding, String> {
-    match text.to_ascii_lowercase().as_str() {
-        "utf-8" | "utf8" => Ok(text::Encoding::Utf8),
-        "gb18030" | "gbk" | "gb2312" => Ok(text::Encoding::Gb18030),
-        _ => Err("expected one of: utf-8, gb18030".to_owned()),
-    }
-}
-
 fn day(text: &str) -> Result<day::Date, String> {
     day::parse(text).map_err(|error| error.to_string())
 }
@@ -301,7 +298,7 @@ pub(super) fn refused(error: &RescreenError) -> ExitCode {
     let status = bad_use(error);
     let failed = match error {
         RescreenError::Input { error, .. } => matches!(error, OpenError::Io(_)),
-        RescreenError::Output { .. } => true,
+        RescreenError::Output { .. } | RescreenError::Unrecorded(_) => true,
         _ => false,
     };
     if failed { ExitCode::from(IO_FAILED) } else { status }
@@ -331,40 +328,4 @@ fn stopped_by_signals() -> Arc<AtomicBool> {
     // without the thread Ctrl-C ends the process as kill -9 does, which is safe
     thread::spawn(move || tokio::runtime::Builder::new_current_thread().enable_io().build().map(|runtime| runtime.block_on(wait)));
     stop
-}
-
-/// Prints what became of the rows, and checks that every one became something.
-fn tell(counts: &Counts, engine: &Engine, out: &Path, delta: bool) -> anyhow::Result<ExitCode> {
-    print(&told(counts, engine, out, delta).context("cannot write to memory")?)?;
-    if counts.balance() {
-        return Ok(ExitCode::SUCCESS);
-    }
-    anstream::eprintln!("mingcha: the rows do not add up: this is an error of mingcha, do not rely on the output");
-    Ok(ExitCode::from(IO_FAILED))
-}
-
-fn told(counts: &Counts, engine: &Engine, out: &Path, delta: bool) -> Result<String, std::fmt::Error> {
-    let mut text = String::new();
-    writeln!(text, "rows in   {:>12}", counts.rows)?;
-    writeln!(text, "{:<9} {:>12}", if delta { "unchanged" } else { "passed" }, counts.passed)?;
-    writeln!(text, "flagged   {:>12}  {}", counts.flagged, out.display())?;
-    for (change, firms) in &counts.changes {
-        writeln!(text, "          {firms:>12}  {change}")?;
-    }
-    for decision in Decision::ALL.iter().rev().filter(|decision| counts.decisions.contains_key(decision.id())) {
-        writeln!(text, "          {:>12}  {} {}", counts.decisions[decision.id()], decision.id(), decision.chinese())?;
-    }
-    writeln!(text, "rejected  {:>12}  {}.rejects.csv", counts.rejected, out.display())?;
-    for (warning, firms) in CodeWarning::ALL.iter().zip(counts.codes).filter(|(_, firms)| *firms > 0) {
-        writeln!(text, "warning   {firms:>12}  firms {}", warning.english())?;
-    }
-    for (roster, firms) in &counts.rosters {
-        writeln!(text, "roster    {firms:>12}  firms in which a term occurs: {roster}")?;
-    }
-    let defaulted = [(counts.without_place, "place by --region"), (counts.without_kind, "kind by --entity")];
-    for (firms, what) in defaulted.into_iter().filter(|(firms, _)| *firms > 0) {
-        writeln!(text, "default   {firms:>12}  firms in which a term occurs: {what}")?;
-    }
-    writeln!(text, "lists {}  engine {ENGINE_VERSION}", engine.lists().hash())?;
-    Ok(text)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::register::firm::CodeWarning;
+use crate::{register::firm::CodeWarning, vocabulary::Decision};
 
 /// What became of rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,10 @@ pub struct Counts {
     pub without_place: u64,
     /// Of the firms in which a term occurs, those whose kind nothing tells.
     pub without_kind: u64,
+    /// Firms that were recorded on the watch list.
+    pub recorded: u64,
+    /// Firms that were to be recorded and are on the watch list with all that is known of them.
+    pub known: u64,
 }
 
 impl Counts {
@@ -48,6 +52,8 @@ impl Counts {
             (&mut self.rejected, other.rejected),
             (&mut self.without_place, other.without_place),
             (&mut self.without_kind, other.without_kind),
+            (&mut self.recorded, other.recorded),
+            (&mut self.known, other.known),
         ];
         for (sum, more) in pairs {
             *sum += more;
@@ -65,6 +71,13 @@ impl Counts {
     #[must_use]
     pub const fn balance(&self) -> bool {
         self.rows == self.passed + self.flagged + self.rejected
+    }
+
+    /// Whether every firm that belongs on the watch list is on it, where firms are recorded.
+    #[must_use]
+    pub fn all_recorded(&self) -> bool {
+        let pass = self.decisions.get(Decision::Pass.id()).copied().unwrap_or_default(); // of firms that a change released
+        self.decisions.values().sum::<u64>() == pass + self.recorded + self.known
     }
 }
 

@@ -1,12 +1,16 @@
 //! Judging (审查) the rows of a block: most hold no term and cost one look at each text; the others become firms and rows.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 
 use super::{
-    columns::{FLAGGED, Layout, REJECTS},
+    columns::{FLAGGED, Layout},
     count::{Counts, one_more},
     delta::{Change, Delta},
+    record::Watched,
     roster::{Found, Rosters},
+    sink::Sink,
     source::Job,
 };
 use crate::{
@@ -19,7 +23,7 @@ use crate::{
     },
     routing::body_name,
     screen::{Answer, Engine, Firm, Hit, LONGEST_NAME, LONGEST_TEXT},
-    sheet::{Cell, Csv, Format, Jsonl, SEPARATOR, SheetError, Table},
+    sheet::{Cell, SEPARATOR, SheetError},
     vocabulary::{Decision, EntityKind, Event, Field},
     wordlist::RuleId,
 };
@@ -45,6 +49,8 @@ pub struct Judged {
     pub rejects: Vec<u8>,
     /// The counts.
     pub counts: Counts,
+    /// The firms for the watch list, where they are kept.
+    pub watched: Vec<Watched>,
 }
 
 /// Judges pieces; each worker has one of its own.
@@ -57,6 +63,8 @@ pub struct Judge<'e> {
     names: Names<'e>,
     /// Where only changes are wanted: what they are measured against, and the names in it.
     before: Option<(&'e Delta<'e>, Names<'e>)>,
+    /// Whether to keep the firms for the watch list.
+    keeps: bool,
 }
 
 impl<'e> Judge<'e> {
@@ -65,7 +73,13 @@ impl<'e> Judge<'e> {
     #[must_use]
     pub fn new(engine: &'e Engine, delta: Option<&'e Delta<'e>>, rosters: &'e Rosters, defaults: Defaults, layout: Layout) -> Self {
         let before = delta.map(|delta| (delta, Names::new(delta.before())));
-        Self { engine, defaults, layout, rosters, places: Places::new(engine), names: Names::new(engine), before }
+        Self { engine, defaults, layout, rosters, places: Places::new(engine), names: Names::new(engine), before, keeps: false }
+    }
+
+    /// Keeps the firms for the watch list, or does not.
+    #[must_use]
+    pub fn keeping(self, keeps: bool) -> Self {
+        Self { keeps, ..self }
     }
 
     /// Judges a piece.
@@ -73,13 +87,7 @@ impl<'e> Judge<'e> {
     /// # Errors
     /// Where a row cannot be written, which memory does not refuse.
     pub fn judge(&mut self, job: &Job) -> Result<Judged, SheetError> {
-        let mut sink = Sink {
-            flagged: Rows::new(self.layout),
-            rejects: Csv::resume(Vec::new(), self.layout.csv),
-            counts: Counts::default(),
-            input: &job.input,
-            failed: Ok(()),
-        };
+        let mut sink = Sink::new(self.layout, &job.input);
         match &job.piece {
             Piece::Bad(line, why) => {
                 sink.counts.rows += 1;
@@ -93,8 +101,7 @@ impl<'e> Judge<'e> {
                 }
             }),
         }
-        sink.failed?;
-        Ok(Judged { flagged: sink.flagged.finish()?, rejects: sink.rejects.finish()?, counts: sink.counts })
+        sink.finish()
     }
 
     fn row(&mut self, line: u64, row: &Row<'_>, sink: &mut Sink<'_>) {
@@ -129,6 +136,11 @@ impl<'e> Judge<'e> {
         sink.counts.flagged += 1;
         let written = self.flag(&Flagged { line, row, firm: &firm, code, notes: &notes }, &answer, change.as_ref(), sink);
         sink.keep(written);
+        let decision = answer.decision;
+        if self.keeps && decision >= Decision::Attention {
+            let (input, uscc) = (Arc::clone(sink.input), row.get(Column::Uscc).to_owned());
+            sink.watched.push(Watched { input, line, uscc, firm, decision });
+        }
     }
 
     /// Whether the row can be flagged at all: the fast way.
@@ -335,66 +347,4 @@ fn listed<S: AsRef<str>>(texts: impl Iterator<Item = S>) -> String {
         }
     }
     seen.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(SEPARATOR)
-}
-
-/// Where the rows of a piece go.
-struct Sink<'j> {
-    flagged: Rows,
-    rejects: Csv<Vec<u8>>,
-    counts: Counts,
-    input: &'j str,
-    failed: Result<(), SheetError>,
-}
-
-/// Longest piece of a rejected row that is shown, in characters.
-const SHOWN: usize = 200;
-
-impl Sink<'_> {
-    fn reject(&mut self, line: u64, reason: &str, text: &str) {
-        self.counts.rejected += 1;
-        let shown: String = text.trim_end().chars().take(SHOWN).collect();
-        let cells: [&str; REJECTS.len()] = [self.input, &line.to_string(), reason, &shown];
-        let written = self.rejects.row(&cells.map(Cell::from));
-        self.keep(written);
-    }
-
-    fn keep(&mut self, written: Result<(), SheetError>) {
-        if self.failed.is_ok() {
-            self.failed = written;
-        }
-    }
-}
-
-/// The rows of flagged firms in memory, in the format of the output.
-enum Rows {
-    Csv(Box<Csv<Vec<u8>>>),
-    Jsonl(Jsonl<Vec<u8>>),
-    /// Rows of a workbook, which is written when all are there.
-    Spool(Vec<u8>),
-}
-
-impl Rows {
-    fn new(layout: Layout) -> Self {
-        match layout.format {
-            Format::Csv => Self::Csv(Box::new(Csv::resume(Vec::new(), layout.csv))),
-            Format::Jsonl => Self::Jsonl(Jsonl::new(Vec::new(), layout.columns)),
-            Format::Xlsx => Self::Spool(Vec::new()),
-        }
-    }
-
-    fn row(&mut self, cells: &[Cell<'_>]) -> Result<(), SheetError> {
-        match self {
-            Self::Csv(csv) => csv.row(cells),
-            Self::Jsonl(jsonl) => jsonl.row(cells),
-            Self::Spool(out) => super::output::spool(out, cells),
-        }
-    }
-
-    fn finish(self) -> Result<Vec<u8>, SheetError> {
-        match self {
-            Self::Csv(csv) => csv.finish(),
-            Self::Jsonl(jsonl) => Ok(jsonl.finish()),
-            Self::Spool(out) => Ok(out),
-        }
-    }
 }

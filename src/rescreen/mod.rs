@@ -3,7 +3,8 @@
 //! One thread reads the register in blocks, as many as there are processors judge them ([`judge`]), and one writes what they
 //! found in the order of the register ([`pipeline`]). Few blocks are under way at any time, so that memory stays flat. What was
 //! written is kept beside the output until all is done, with a checkpoint of how far it goes ([`output`], [`checkpoint`]):
-//! a run that was stopped goes on from there, to the same bytes.
+//! a run that was stopped goes on from there, to the same bytes. Where firms are recorded on a watch list ([`record`]), those of
+//! a block are before it is written: a checkpoint covers nothing that is not on the list.
 
 pub mod checkpoint;
 pub mod columns;
@@ -13,7 +14,9 @@ pub mod judge;
 pub mod output;
 pub mod pipeline;
 pub mod progress;
+pub mod record;
 pub mod roster;
+mod sink;
 pub mod source;
 
 use std::{io, path::PathBuf};
@@ -65,6 +68,17 @@ pub enum RescreenError {
     /// The run that was stopped was another.
     #[error("{0} changed since the run that was stopped: begin anew with --restart")]
     Changed(String),
+    /// The service would judge otherwise.
+    #[error("the service has the lists {theirs}, this run those of {ours}: nothing was recorded")]
+    OtherLists {
+        /// The hash of the lists of this run.
+        ours: String,
+        /// The hash of those of the service.
+        theirs: String,
+    },
+    /// Firms could not be recorded on the watch list.
+    #[error("not recorded on the watch list: {0}")]
+    Unrecorded(String),
 }
 
 impl RescreenError {

@@ -18,6 +18,7 @@ use super::{
     Judge, Output, RescreenError, Source,
     judge::Judged,
     progress::Progress,
+    record::Recorder,
     source::{Job, Position},
 };
 use crate::sheet::SheetError;
@@ -35,13 +36,15 @@ pub struct Run<'r> {
     pub checkpoint_every: Duration,
     /// Whom to tell how far it is.
     pub progress: Progress,
+    /// Who records the firms for the watch list, if anyone; the judges must keep these.
+    pub recorder: Option<&'r mut dyn Recorder>,
 }
 
 /// Judges everything that the source has left, or until told to stop; says whether it came to the end. `judge` makes a judge
 /// for each worker.
 ///
 /// # Errors
-/// Where an input cannot be read, or the output not be written. What was written until then has a checkpoint.
+/// Where an input cannot be read, the output not be written, or a firm not be recorded. What was written until then has a checkpoint.
 pub fn run<'e>(
     source: &mut Source,
     judge: &(dyn Fn() -> Judge<'e> + Sync),
@@ -77,7 +80,7 @@ fn read(
         let Some(job) = source.next_job()? else { return Ok(true) };
         let (outcome, place) = sync_channel(1);
         if places.send(place).is_err() || tasks.send((job, outcome)).is_err() {
-            return Ok(false); // writing failed, and says so itself
+            return Ok(false); // writing or recording failed, and says so itself
         }
     }
     Ok(false)
@@ -88,7 +91,7 @@ fn work(taken: &Mutex<Receiver<Task>>, mut judge: Judge<'_>) {
         let task = taken.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((job, outcome)) = task else { return };
         let judged = judge.judge(&job).map(|judged| (judged, job.position));
-        let _ = outcome.send(judged); // nobody waits for it where writing failed
+        let _ = outcome.send(judged); // nobody waits for it where writing or recording failed
     }
 }
 
@@ -97,7 +100,13 @@ fn write(outcomes: Receiver<Receiver<Outcome>>, output: &mut Output, how: &mut R
     let mut kept = Instant::now();
     for place in outcomes {
         let Ok(outcome) = place.recv() else { break }; // its worker panicked, which the scope passes on
-        let (judged, position) = outcome.map_err(|error| output.failed(error))?;
+        let (mut judged, position) = outcome.map_err(|error| output.failed(error))?;
+        if let Some(recorder) = how.recorder.as_deref_mut() {
+            // before it is written: what a checkpoint covers is on the watch list
+            let tally = recorder.record(std::mem::take(&mut judged.watched))?;
+            judged.counts.recorded += tally.recorded;
+            judged.counts.known += tally.known;
+        }
         output.write(&judged, position)?;
         how.progress.tell(output.counts().rows);
         if kept.elapsed() >= how.checkpoint_every {

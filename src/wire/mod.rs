@@ -14,6 +14,7 @@ use crate::set::Member;
 
 pub(crate) use request::day_in;
 pub use request::{Understood, Violation, understand};
+pub(crate) use response::licence;
 pub use response::{Bases, respond};
 pub use wordlist::{Draft, InstrumentFilter, draft, instrument_filter, instrument_in_full, instruments, problems, term};
 

@@ -349,7 +349,8 @@ pub(super) fn written(day: Option<Date>) -> String {
     day.map(|day| day.to_string()).unwrap_or_default()
 }
 
-fn licence(licence: &Licence) -> v1::Licence {
+/// A licence as a message.
+pub(crate) fn licence(licence: &Licence) -> v1::Licence {
     v1::Licence {
         kind: number(licence.kind),
         number: licence.number.clone(),

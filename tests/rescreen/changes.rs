@@ -8,19 +8,19 @@ use std::{
 
 use super::{Bureau, FIRMS, rows, told};
 
-fn mingcha(args: &[&str]) -> Output {
+pub(super) fn mingcha(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_mingcha")).args(args).env_remove("MINGCHA_WORDLISTS").output().expect("mingcha runs")
 }
 
 /// The lists, in a folder.
-fn export(bureau: &Bureau, name: &str) -> String {
+pub(super) fn export(bureau: &Bureau, name: &str) -> String {
     let folder = bureau.path(name).to_str().expect("a path of text").to_owned();
     assert!(mingcha(&["lists", "export", &folder]).status.success());
     folder
 }
 
 /// An instrument that prohibits 日用 everywhere; with another word in it, so that it hits its own canary.
-const DRAFT: &str = r#"id = "draft-2026"
+pub(super) const DRAFT: &str = r#"id = "draft-2026"
 title = "关于某某字样的通知"
 document_number = "某发〔2026〕1号"
 issuer = "某局"
@@ -122,6 +122,21 @@ fn a_draft_is_previewed() {
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }
+
+    // a register of another make: its encoding, its headers, its place are said
+    let local = DRAFT.replace("\"000000\"", "\"320000\"");
+    let draft = bureau.write("draft-2026.toml", local);
+    let (gbk, ..) = encoding_rs::GB18030.encode("甲,乙\n某地众诚日用品有限公司,日用百货\n");
+    let register = bureau.write("firms.txt", gbk);
+    let paths = [&draft, &register].map(|path| path.to_str().expect("text"));
+    let how = ["--format", "csv", "--encoding", "gbk", "--columns", "name=甲,scope=乙"];
+    let preview =
+        |place: &str| mingcha(&[&["lists", "preview", paths[0], "--against", paths[1], "--region", place][..], &how[..]].concat());
+    for (place, expected) in [("江苏", "changed 1, rejected 0"), ("浙江", "changed 0, rejected 0")] {
+        let output = preview(place);
+        assert!(String::from_utf8_lossy(&output.stdout).contains(expected), "{place}: {output:?}");
+    }
+    assert_eq!(preview("月球").status.code(), Some(2));
     let wrong = bureau.write("wrong.toml", "id = 3\n");
     assert_eq!(mingcha(&["lists", "preview", wrong.to_str().expect("text"), "--against", "x.tsv"]).status.code(), Some(2));
 }
