@@ -265,6 +265,9 @@ async fn lists_go_on_page_by_page_while_firms_are_added() {
     let counts = office.firms.count(count).await.expect("counts").into_inner().counts;
     let at = |region: &str| counts.iter().find(|count| count.second == region && count.first == "OPEN").map(|count| count.count);
     assert_eq!((at("320104"), at("320000"), at("000000"), at("330000")), (Some(8), Some(8), Some(8), None));
+    let named = ReferralServiceListRequest { name_contains: "第３支付".to_owned(), ..Default::default() };
+    let named = office.referrals.list(named).await.expect("a page").into_inner().referrals;
+    assert!(named.len() == 2 && named.iter().all(|referral| referral.firm_name == "某地第3支付有限公司"), "{named:?}");
     let overdue = ReferralServiceListRequest { overdue: true, ..Default::default() };
     assert!(office.referrals.list(overdue).await.expect("a page").into_inner().referrals.is_empty(), "none is late yet");
     let large = WatchListServiceListRequest { page_size: 1001, ..Default::default() };

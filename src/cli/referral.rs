@@ -127,6 +127,9 @@ struct Filter {
     /// Only those whose next step was due before today.
     #[arg(long)]
     overdue: bool,
+    /// Text in the firm's name.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    name: String,
 }
 
 impl Filter {
@@ -136,6 +139,7 @@ impl Filter {
             states: self.state.iter().copied().map(number).collect(),
             region: self.region.clone(),
             overdue: self.overdue,
+            name_contains: self.name.clone(),
             page_size: PAGE,
             ..Default::default()
         }

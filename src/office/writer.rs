@@ -114,6 +114,9 @@ impl Writer {
         };
         let now = Timestamp::now();
         let (sequence, at) = self.journal.next(now);
+        if at > now {
+            tracing::warn!(%now, recorded = %at, "the clock has gone back: records take the instant of the one before until it has caught up");
+        }
         let changes = {
             let context = Context {
                 identity: &submission.identity,

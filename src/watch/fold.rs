@@ -66,9 +66,19 @@ impl File {
             Event::Went { .. } => self.went(event, record),
             Event::Watched { .. } => self.watch(event, record),
             of_entry => {
+                self.settle(of_entry);
                 if let Some(entry) = &mut self.entry {
                     entry.apply(of_entry, record);
                 }
+            }
+        }
+    }
+
+    /// Where the entry is determined, released or opened again, nobody waits any more for what was sent before.
+    fn settle(&mut self, event: &Event) {
+        if let Event::Stepped { action: EntryAction::Determine | EntryAction::Release | EntryAction::Reopen, .. } = event {
+            for referral in &mut self.referrals {
+                referral.due = None;
             }
         }
     }

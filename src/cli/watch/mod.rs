@@ -4,7 +4,7 @@ mod columns;
 mod show;
 
 use std::{
-    fmt,
+    fmt, fs,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -284,12 +284,18 @@ async fn export(line: Line, filter: WatchFilter, out: &Path, options: CsvOptions
     finished(sheet, out, count)
 }
 
+/// Where a table is written until it is whole: beside, with the same ending.
+fn unfinished(out: &Path) -> PathBuf {
+    let name = out.file_name().map(std::ffi::OsStr::to_string_lossy).unwrap_or_default();
+    out.with_file_name(format!(".unfinished-{name}"))
+}
+
 /// Begins a table, which must not be there yet.
 pub(super) fn begun(out: &Path, name: &str, columns: &'static [crate::sheet::Column], options: CsvOptions) -> anyhow::Result<Sheet> {
     if out.exists() {
         bail!("{} is there already", out.display());
     }
-    Sheet::create(out, name, columns, today(), options).with_context(|| format!("cannot write {}", out.display()))
+    Sheet::create(&unfinished(out), name, columns, today(), options).with_context(|| format!("cannot write {}", out.display()))
 }
 
 pub(super) fn written(sheet: &mut Sheet, row: &[String]) -> anyhow::Result<()> {
@@ -299,6 +305,7 @@ pub(super) fn written(sheet: &mut Sheet, row: &[String]) -> anyhow::Result<()> {
 
 pub(super) fn finished(sheet: Sheet, out: &Path, count: impl fmt::Display) -> anyhow::Result<()> {
     sheet.finish().with_context(|| format!("cannot write {}", out.display()))?;
+    fs::rename(unfinished(out), out).with_context(|| format!("cannot write {}", out.display()))?;
     print(&format!("{count} rows in {}\n", out.display()))
 }
 

@@ -278,13 +278,7 @@ pub fn filter(filter: &v1::WatchFilter, today: Date, engine: &Engine) -> Read<Ve
     all.extend(reader.days(DayOf::Opened, ("filter.opened_from", &filter.opened_from), ("filter.opened_to", &filter.opened_to)));
     all.extend(reader.days(DayOf::Changed, ("filter.changed_from", &filter.changed_from), ("filter.changed_to", &filter.changed_to)));
     all.extend(filter.overdue.then(|| overdue(today)));
-    if !filter.name_contains.is_empty() {
-        let text = comparable(&filter.name_contains);
-        if reader.length("filter.name_contains", &filter.name_contains, LONGEST_SHORT) && text.is_empty() {
-            reader.refuse("filter.name_contains", "nothing but blanks");
-        }
-        all.push(Condition::Name(text));
-    }
+    all.extend(reader.name_condition("filter.name_contains", &filter.name_contains));
     reader.done(all)
 }
 
@@ -301,6 +295,7 @@ pub fn referral_filter(request: &v1::ReferralServiceListRequest, today: Date, en
     all.extend(reader.region_condition("region", &request.region));
     all.extend(reader.days(DayOf::Opened, ("sent_from", &request.sent_from), ("sent_to", &request.sent_to)));
     all.extend(request.overdue.then(|| overdue(today)));
+    all.extend(reader.name_condition("name_contains", &request.name_contains));
     reader.done(all)
 }
 
@@ -508,6 +503,17 @@ impl Reader<'_> {
         }
         self.length(&format!("{field}.text"), &opinion.text, LONGEST_TEXT);
         Some(Opinion { disposition, deadline, text: opinion.text.clone() })
+    }
+
+    fn name_condition(&mut self, field: &str, text: &str) -> Option<Condition> {
+        if text.is_empty() {
+            return None;
+        }
+        let wanted = comparable(text);
+        if self.length(field, text, LONGEST_SHORT) && wanted.is_empty() {
+            self.refuse(field, "nothing but blanks");
+        }
+        Some(Condition::Name(wanted))
     }
 
     fn region_condition(&mut self, field: &str, text: &str) -> Option<Condition> {
