@@ -18,7 +18,7 @@ use http::{Method, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use prost_reflect::{DescriptorPool, MessageDescriptor};
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 use tokio_stream::StreamExt;
 use tonic::{Status, Streaming, client::Grpc, metadata::MetadataMap};
 use tower::{Service, ServiceExt, service_fn, util::BoxCloneSyncService};
@@ -270,6 +270,7 @@ async fn aside<T: Send + 'static>(
     let work = async { workers.run(work).await.unwrap_or_else(|_| Err(status::handler_died())) };
     match until {
         None => work.await,
+        Some(Until(at)) if at <= Instant::now() => Err(status::too_late()),
         Some(Until(at)) => timeout_at(at, work).await.unwrap_or_else(|_| Err(status::too_late())),
     }
 }
