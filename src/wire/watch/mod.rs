@@ -1,5 +1,6 @@
 //! The watch list and its referrals as messages.
 
+mod fields;
 mod read;
 mod write;
 
