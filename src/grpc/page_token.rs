@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use tonic::Status;
 
 use super::status;
-use crate::wire::Violation;
+use crate::{hex::Hex, wire::Violation};
 
 /// How much of the hash of a question binds a token to it.
 const BOUND: usize = 8;
@@ -23,7 +23,7 @@ impl Question {
     /// The token for what follows behind `number`; empty where nothing does.
     pub(super) fn token(&self, number: Option<u64>) -> String {
         let Some(number) = number else { return String::new() };
-        self.0.iter().chain(&number.to_be_bytes()).fold(String::new(), |token, byte| format!("{token}{byte:02x}"))
+        format!("{}{}", Hex(&self.0), Hex(&number.to_be_bytes()))
     }
 
     /// The number that a token stands behind.

@@ -221,12 +221,6 @@ impl File {
         entry.flat_map(|entry| entry.reasons.iter().map(|reason| reason.business).chain(entry.suspected.iter().copied())).collect()
     }
 
-    /// Whether something of it was due before `today`: a step of a referral, or putting things right.
-    #[must_use]
-    pub fn is_overdue(&self, today: Date) -> bool {
-        self.due().is_some_and(|due| due < today)
-    }
-
     /// The first day that something of it is due.
     #[must_use]
     pub fn due(&self) -> Option<Date> {

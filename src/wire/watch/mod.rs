@@ -6,7 +6,7 @@ mod write;
 
 pub(crate) use read::code;
 pub use read::{
-    Opened, Referred, addendum, bodies, conclusion, count_by, evidence, filter, link, noted, opened, overruled, page_size, place, places,
-    redirected, referral_filter, revoked, source, until, updated,
+    Opened, addendum, bodies, conclusion, count_by, filter, link, noted, opened, overruled, page_size, places, redirected, referral_filter,
+    revoked, source, until, updated,
 };
 pub use write::{Reader, counts, head, instant};

@@ -50,9 +50,6 @@ pub struct Opened {
     pub bodies: Vec<BodyId>,
 }
 
-/// A step of a referral.
-pub type Referred = Read<Command>;
-
 /// A code in capitals, where it is one: a wrong check digit is the register's matter.
 #[must_use]
 pub(crate) fn code(text: &str) -> Option<String> {
@@ -68,16 +65,6 @@ pub fn places(field: &str, texts: &[String], engine: &Engine) -> Read<Vec<Region
     let mut reader = Reader::new(engine);
     let places = reader.places(field, texts);
     reader.done(places)
-}
-
-/// A place that may be left out.
-///
-/// # Errors
-/// What is wrong with the field.
-pub fn place(field: &str, text: &str, engine: &Engine) -> Read<Option<Region>> {
-    let mut reader = Reader::new(engine);
-    let place = (!text.is_empty()).then(|| reader.region(field, text));
-    reader.done(place)
 }
 
 /// How a screening comes to be recorded.
@@ -126,22 +113,14 @@ pub fn link(firm: FirmId, request: &v1::LinkRequest, engine: &Engine) -> Read<Co
     reader.done(Command::Link { firm, uscc: uscc.unwrap_or_default() })
 }
 
-/// What there is to see.
-///
-/// # Errors
-/// What is wrong with the field.
-pub fn evidence(field: &str, evidence: v1::NewEvidence, engine: &Engine) -> Read<Evidence> {
-    let mut reader = Reader::new(engine);
-    let evidence = reader.evidence(field, evidence);
-    reader.done(evidence)
-}
-
 /// More evidence.
 ///
 /// # Errors
 /// What is wrong with the request.
 pub fn addendum(firm: FirmId, request: v1::AddEvidenceRequest, engine: &Engine) -> Read<Command> {
-    Ok(Command::AddEvidence { firm, evidence: evidence("evidence", request.evidence.unwrap_or_default(), engine)? })
+    let mut reader = Reader::new(engine);
+    let evidence = reader.evidence("evidence", request.evidence.unwrap_or_default());
+    reader.done(Command::AddEvidence { firm, evidence })
 }
 
 /// A rejected hit.
@@ -210,7 +189,7 @@ pub fn revoked(firm: FirmId, request: v1::RevokeRequest, today: Date, engine: &E
 ///
 /// # Errors
 /// What is wrong with the request.
-pub fn noted(action: ReferralAction, referral: &str, field: &str, note: String, engine: &Engine) -> Referred {
+pub fn noted(action: ReferralAction, referral: &str, field: &str, note: String, engine: &Engine) -> Read<Command> {
     let mut reader = Reader::new(engine);
     if matches!(action, ReferralAction::Receive | ReferralAction::Accept) {
         reader.length(field, &note, LONGEST_TEXT);
@@ -225,7 +204,7 @@ pub fn noted(action: ReferralAction, referral: &str, field: &str, note: String, 
 ///
 /// # Errors
 /// What is wrong with the request.
-pub fn conclusion(request: &v1::ConcludeRequest, engine: &Engine) -> Referred {
+pub fn conclusion(request: &v1::ConcludeRequest, engine: &Engine) -> Read<Command> {
     let mut reader = Reader::new(engine);
     let referral = reader.referral(&request.referral);
     let opinion = reader.opinion("opinion", request.opinion.as_ref());
@@ -236,7 +215,7 @@ pub fn conclusion(request: &v1::ConcludeRequest, engine: &Engine) -> Referred {
 ///
 /// # Errors
 /// What is wrong with the request.
-pub fn redirected(request: v1::RedirectRequest, engine: &Engine) -> Referred {
+pub fn redirected(request: v1::RedirectRequest, engine: &Engine) -> Read<Command> {
     let mut reader = Reader::new(engine);
     let referral = reader.referral(&request.referral);
     let to = reader.bodies("body", &[request.body]).pop();
