@@ -106,12 +106,12 @@ pub(super) struct Indexer {
 
 impl Indexer {
     /// Brings the index up to the journal, drops `ready`, and works until the writer has stopped; then sees to it
-    /// that the index is on the disk. After an unclean stop it is read through while it is used.
+    /// that the index is on the disk. After an unclean stop the index is read through before it is used, else meanwhile.
     pub(super) fn run(self, journal: Head, unclean: bool, ready: mpsc::Sender<()>, doubts: mpsc::SyncSender<Work>) {
-        self.bring_up(journal);
+        self.bring_up(journal, unclean);
         drop(ready);
         match self.shelf.load_full() {
-            Some(store) if unclean => read_through(store, doubts, Arc::clone(&self.stopping)),
+            Some(store) if !unclean => read_through(store, doubts, Arc::clone(&self.stopping)),
             _ => drop(doubts),
         }
         let mut going_on = true;
@@ -121,7 +121,7 @@ impl Indexer {
                 Err(mpsc::RecvTimeoutError::Disconnected) => break,
                 Err(mpsc::RecvTimeoutError::Timeout) => {
                     if self.shelf.load().is_none() {
-                        self.bring_up(*self.acknowledged.borrow()); // the disk may be well again
+                        self.bring_up(*self.acknowledged.borrow(), true); // the disk may be well again
                     }
                     continue;
                 }
@@ -171,8 +171,8 @@ impl Indexer {
     }
 
     /// Puts the index on the shelf as it lies there, brought up to the journal; made again where it cannot be used.
-    fn bring_up(&self, journal: Head) {
-        match usable(&self.shelves, &*self.disk, journal, &self.stopping) {
+    fn bring_up(&self, journal: Head, unclean: bool) {
+        match usable(&self.shelves, &*self.disk, journal, unclean, &self.stopping) {
             Ok(Some(store)) => self.put(store, journal),
             Ok(None) => self.make_again("it is of another journal"),
             Err(CatchUpError::Store(error)) => self.make_again(&error.to_string()),
@@ -213,18 +213,27 @@ impl Indexer {
     }
 }
 
-/// After an unclean stop the index is read through while it is used: damage that nobody asks for is found too.
+/// Reads the index through while it is used: damage that nobody asks for is found too.
 fn read_through(store: Store, doubts: mpsc::SyncSender<Work>, stopping: Arc<AtomicBool>) {
-    tracing::info!("the last stop was not clean: the index is read through");
     thread::spawn(move || match store.read_through(&|| stopping.load(Ordering::Relaxed)) {
-        Ok(()) => tracing::info!("the index was read through"),
+        Ok(()) => tracing::debug!("the index was read through"),
         Err(error) => drop(doubts.send(Work::Doubt(store, error))), // fails only where the service goes down
     });
 }
 
 /// The index as it lies there, brought up to the journal. None where it is of another journal.
-fn usable(shelves: &Shelves, disk: &dyn Disk, journal: Head, stopping: &AtomicBool) -> Result<Option<Store>, CatchUpError> {
+fn usable(
+    shelves: &Shelves,
+    disk: &dyn Disk,
+    journal: Head,
+    unclean: bool,
+    stopping: &AtomicBool,
+) -> Result<Option<Store>, CatchUpError> {
     let store: Box<dyn WatchStore> = Box::new(Sled::open(&shelves.current())?);
+    if unclean {
+        tracing::info!("the last stop was not clean: the index is read through before it is used");
+        store.read_through(&|| stopping.load(Ordering::Relaxed))?;
+    }
     if !is_of(&*store, disk, journal)? {
         return Ok(None);
     }

@@ -194,6 +194,43 @@ fn an_index_with_garbage_in_it_is_made_again() {
     after_each(whole.chain(spots).chain(strange));
 }
 
+/// Garbage in any part of an index of a service that was killed, and killed again: sled then leaves out what it cannot
+/// read, and says nothing. No request is forgotten, no file is older than it was.
+#[test]
+fn garbage_after_an_unclean_stop_is_never_believed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let firm = |number| format!("某地{number}理财公司");
+    let ids = |run: u32| (0..40).map(move |number| run * 40 + number);
+    for run in 0..4 {
+        let mut desk = Desk::open(&folder.path().join(run.to_string()));
+        for number in ids(run) {
+            desk.submit(&registrar(), &format!("r-{number}"), &record(&screening_for_two(&firm(number)))).expect("recorded");
+            desk.does(&registrar(), &Command::AddEvidence { firm: FirmId(number + 1), evidence: evidence() });
+        }
+        desk.settled().flush().expect("flushed");
+        copied(&desk.data, &folder.path().join((run + 1).to_string())); // as it lies there where the service is killed now
+        desk.close();
+    }
+    let killed = folder.path().join("4");
+    let length = parts(&index(&killed))[0].metadata().expect("it is there").len();
+    let spots: u64 = std::env::var("MINGCHA_SPOTS").ok().and_then(|spots| spots.parse().ok()).unwrap_or(40);
+    for spot in 0..spots {
+        let data = folder.path().join("harmed");
+        copied(&killed, &data);
+        over(&parts(&index(&data))[0], length * spot / spots, &[0xa5; 512]);
+        let mut desk = Desk::open(&data);
+        for number in (0..4).flat_map(ids) {
+            let answer = desk.submit(&registrar(), &format!("r-{number}"), &record(&screening_for_two(&firm(number)))).expect("answered");
+            assert!(matches!(answer.done, mingcha::office::Done::Before(_)), "spot {spot}: request {number} is forgotten");
+        }
+        for file in desk.files() {
+            assert_eq!(desk.history(file.id).file.as_deref(), Some(&file), "spot {spot}");
+        }
+        desk.close();
+        fs::remove_dir_all(&data).expect("removed");
+    }
+}
+
 /// What the journal is made of is not the office's to mend: it says what is wrong, and changes nothing.
 #[test]
 fn a_damaged_journal_is_refused_and_named() {
@@ -269,7 +306,7 @@ fn what_is_kept_is_for_the_owner_only() {
 fn a_full_disk_is_said_and_survived() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().join("data");
-    let Some(_mounted) = Mounted::tmpfs(&data, "1m") else { return };
+    let Some(_mounted) = Mounted::tmpfs(&data, "8m") else { return };
     let mut desk = Desk::open(&data);
     let mut acknowledged = Vec::new();
     let error = loop {

@@ -6,7 +6,8 @@ use rustc_hash::FxHashMap;
 use super::{
     bits::{Bits, place},
     damaged,
-    layout::{self, BLOCK, PLACE},
+    digest::Digest,
+    layout::{self, BLOCK, Meta, PLACE},
 };
 use crate::{
     journal::reader::Place,
@@ -18,15 +19,25 @@ use crate::{
     },
 };
 
+/// What is to be written, at once.
+#[derive(Default)]
+pub(super) struct Gathered {
+    pub(super) batch: ::sled::Batch,
+    /// By how much each key changes the digest.
+    pub(super) changes: Vec<(Vec<u8>, Digest)>,
+    /// How many bytes of values there are.
+    pub(super) bytes: u64,
+}
+
 /// What a batch comes to. Nothing is written yet.
-pub(super) fn gathered(db: &Db, batch: &Batch) -> Result<::sled::Batch, StoreError> {
+pub(super) fn gathered(db: &Db, before: Meta, batch: &Batch) -> Result<Gathered, StoreError> {
     let mut writing = Writing {
         db,
         bits: Cached::default(),
         names: Cached::default(),
         keys: Cached::default(),
         firms: Cached::default(),
-        out: ::sled::Batch::default(),
+        out: Vec::new(),
     };
     let mut files: FxHashMap<FirmId, Changed<'_>> = FxHashMap::default();
     for change in &batch.changes {
@@ -47,10 +58,26 @@ pub(super) fn gathered(db: &Db, batch: &Batch) -> Result<::sled::Batch, StoreErr
         writing.file(changed)?;
     }
     for (key, answered) in &batch.requests {
-        writing.out.insert(layout::request(key), layout::answered(answered));
+        writing.out.push((layout::request(key), Some(layout::answered(answered))));
     }
-    writing.out.insert(layout::META, layout::meta(batch.head, batch.numbers));
-    Ok(writing.finish())
+    let mut gathered = Gathered::default();
+    let mut digest = before.digest;
+    for (key, value) in writing.finish() {
+        let was = db.get(&key)?.map_or(Digest::default(), |was| Digest::of(&key, &was));
+        let is = value.as_ref().map_or(Digest::default(), |value| Digest::of(&key, value));
+        let by = is.without(was);
+        digest = digest.and(by);
+        match value {
+            Some(value) => {
+                gathered.bytes += value.len() as u64;
+                gathered.batch.insert(key.as_slice(), value);
+            }
+            None => gathered.batch.remove(key.as_slice()),
+        }
+        gathered.changes.push((key, by));
+    }
+    gathered.batch.insert(layout::META, layout::meta(Meta { head: batch.head, numbers: batch.numbers, digest }));
+    Ok(gathered)
 }
 
 /// A file that a batch changes, and the records that speak of it.
@@ -72,7 +99,8 @@ struct Writing<'d> {
     keys: Cached<FirmKey, Vec<FirmId>>,
     /// Firms of referrals, by block.
     firms: Cached<u32, Vec<u8>>,
-    out: ::sled::Batch,
+    /// Each key once, with its value; none where it goes.
+    out: Vec<(Vec<u8>, Option<Vec<u8>>)>,
 }
 
 impl Writing<'_> {
@@ -114,7 +142,7 @@ impl Writing<'_> {
         let last = value.len().checked_sub(PLACE).and_then(|at| layout::read_place(&value[at..])).map_or(0, |place| place.sequence);
         let behind = changed.places.iter().filter(|place| changed.new || place.sequence > last);
         value.extend(behind.flat_map(|place| layout::place(*place)));
-        self.out.insert(&key, value);
+        self.out.push((key.to_vec(), Some(value)));
         Ok(())
     }
 
@@ -191,22 +219,20 @@ impl Writing<'_> {
         })
     }
 
-    fn finish(mut self) -> ::sled::Batch {
-        for (key, bits) in self.bits {
-            if bits.is_empty() { self.out.remove(key) } else { self.out.insert(key, bits.encode()) }
-        }
-        for (key, firms) in self.keys {
-            let key = layout::firm_key(&key);
-            if firms.is_empty() { self.out.remove(key) } else { self.out.insert(key, layout::bearers(&firms)) }
-        }
-        for (block, firms) in self.firms {
-            self.out.insert(&layout::referrals(block), firms);
-        }
-        for ((collection, block), lines) in self.names {
+    /// Every key that is written, with its value.
+    fn finish(self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+        let mut out = self.out;
+        out.extend(self.bits.into_iter().map(|(key, bits)| (key, (!bits.is_empty()).then(|| bits.encode()))));
+        out.extend(self.keys.into_iter().map(|(key, firms)| {
+            let value = (!firms.is_empty()).then(|| layout::bearers(&firms));
+            (layout::firm_key(&key), value)
+        }));
+        out.extend(self.firms.into_iter().map(|(block, firms)| (layout::referrals(block).to_vec(), Some(firms))));
+        out.extend(self.names.into_iter().map(|((collection, block), lines)| {
             let text: String = lines.into_iter().map(|line| line + "\n").collect();
-            self.out.insert(layout::names(collection, block), text.as_str());
-        }
-        self.out
+            (layout::names(collection, block), Some(text.into_bytes()))
+        }));
+        out
     }
 }
 

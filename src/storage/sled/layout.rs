@@ -2,7 +2,7 @@
 //!
 //! | key | value |
 //! |---|---|
-//! | `M` | head, numbers, version of this layout |
+//! | `M` | head, numbers, version of this layout, digest of all else |
 //! | `F` number | a file, JSON; behind a line end, where the records lie that speak of it |
 //! | `K` key | the firms that bear it, the last last |
 //! | `R` block | the firms of [`BLOCK`] referrals |
@@ -13,6 +13,7 @@
 //!
 //! Numbers are big-endian, so that they sort.
 
+use super::digest::Digest;
 use crate::{
     day::Date,
     journal::{Hash, Head, reader::Place},
@@ -25,7 +26,7 @@ use crate::{
 };
 
 /// Version of this layout: another one is made again from the journal.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// How many names, or firms of referrals, lie in one block.
 pub(super) const BLOCK: u32 = 256;
 
@@ -111,25 +112,35 @@ pub(super) fn ordinal(day: Date) -> [u8; 4] {
     [year[0], year[1], day.month().unsigned_abs(), day.day().unsigned_abs()]
 }
 
-pub(super) fn meta(head: Head, numbers: Numbers) -> Vec<u8> {
-    let parts: [&[u8]; 5] = [
+/// What the index says of itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Meta {
+    pub(super) head: Head,
+    pub(super) numbers: Numbers,
+    pub(super) digest: Digest,
+}
+
+pub(super) fn meta(meta: Meta) -> Vec<u8> {
+    let parts: [&[u8]; 6] = [
         &VERSION.to_be_bytes(),
-        &head.sequence.to_be_bytes(),
-        &head.hash.0,
-        &numbers.firms.to_be_bytes(),
-        &numbers.referrals.to_be_bytes(),
+        &meta.head.sequence.to_be_bytes(),
+        &meta.head.hash.0,
+        &meta.numbers.firms.to_be_bytes(),
+        &meta.numbers.referrals.to_be_bytes(),
+        &meta.digest.0.to_be_bytes(),
     ];
     parts.concat()
 }
 
-pub(super) fn read_meta(bytes: &[u8]) -> Option<(Head, Numbers)> {
+pub(super) fn read_meta(bytes: &[u8]) -> Option<Meta> {
     let mut bytes = Bytes(bytes);
     if bytes.u32()? != VERSION {
         return None;
     }
     let head = Head { sequence: bytes.u64()?, hash: Hash(bytes.take()?) };
     let numbers = Numbers { firms: bytes.u32()?, referrals: bytes.u32()? };
-    bytes.0.is_empty().then_some((head, numbers))
+    let digest = Digest(bytes.u64()?);
+    bytes.0.is_empty().then_some(Meta { head, numbers, digest })
 }
 
 /// How many bytes say where a record lies.

@@ -5,18 +5,26 @@
 
 mod apply;
 mod bits;
+mod digest;
 mod layout;
 mod select;
+mod warden;
 
 use std::{
     fs::Permissions,
+    ops::Bound,
     os::unix::fs::PermissionsExt,
     panic::AssertUnwindSafe,
-    path::Path,
-    sync::{PoisonError, RwLock},
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError, RwLock},
     thread,
     time::Duration,
 };
+
+use apply::Gathered;
+use digest::{Digest, Reading};
+use layout::Meta;
+use warden::Warden;
 
 use super::{Answered, Batch, Numbers, StoreError, WatchStore};
 use crate::{
@@ -31,19 +39,37 @@ use crate::{
 
 /// How much of the index sled keeps in memory, in bytes.
 const CACHE: u64 = 128 << 20;
+/// So much of the disk is left free, in bytes, beside what is to be written.
+const ROOM: u64 = 4 << 20;
+/// How many values are read through before others may write.
+const AT_ONCE: usize = 1024;
 /// How often it is tried again, 20 ms apart, where the index is still held: sled's own threads let go of it a little
 /// after it was closed. No other process can hold it: the data folder has a lock of its own.
 const LETTING_GO: u32 = 100;
 
 /// See the module.
 #[derive(Debug)]
-pub struct Sled(Steady);
+pub struct Sled {
+    map: Steady,
+    /// Goes before the map does, and when the map is on the disk.
+    warden: Option<Warden>,
+    folder: PathBuf,
+}
+
+impl Drop for Sled {
+    fn drop(&mut self) {
+        let _ = self.flush(); // with the warden there: sled would flush without him
+        self.warden = None;
+    }
+}
 
 /// The map, with a lock so that what is read together is of one state: in sled each value is read by itself.
 #[derive(Debug)]
 struct Steady {
     db: ::sled::Db,
     lock: RwLock<()>,
+    /// Somebody reads the whole of it through.
+    reading: Mutex<Option<Reading>>,
 }
 
 impl Steady {
@@ -53,9 +79,38 @@ impl Steady {
         read(&self.db)
     }
 
-    fn write(&self, batch: ::sled::Batch) -> Result<(), StoreError> {
+    fn write(&self, gathered: Gathered) -> Result<(), StoreError> {
         let _alone = self.lock.write().unwrap_or_else(PoisonError::into_inner);
-        Ok(self.db.apply_batch(batch)?)
+        self.db.apply_batch(gathered.batch)?;
+        if let Some(reading) = self.reading.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            gathered.changes.iter().for_each(|(key, by)| reading.changed(key, *by));
+        }
+        Ok(())
+    }
+
+    /// Reads on through all there is, a little at a time. Whether there is more.
+    fn read_on(&self) -> Result<bool, StoreError> {
+        let _steady = self.lock.read().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let reading = slot.get_or_insert_default();
+        let behind = (Bound::Excluded(reading.to.clone()), Bound::Unbounded); // no key is empty
+        let mut more = false;
+        for pair in self.db.range::<Vec<u8>, _>(behind).take(AT_ONCE) {
+            let (key, value) = pair?;
+            if key != layout::META {
+                reading.sum = reading.sum.and(Digest::of(&key, &value));
+            }
+            reading.to = key.to_vec();
+            more = true;
+        }
+        if !more {
+            let sum = reading.sum;
+            *slot = None;
+            if sum != meta(&self.db)?.digest {
+                return Err(StoreError("it does not hold what was written".to_owned()));
+            }
+        }
+        Ok(more)
     }
 }
 
@@ -65,8 +120,18 @@ impl From<::sled::Error> for StoreError {
     }
 }
 
-fn unlocked(folder: &Path) -> Result<::sled::Db, StoreError> {
-    guarded(|| Ok(::sled::Config::new().path(folder).cache_capacity(CACHE).flush_every_ms(Some(1000)).open()?))
+fn unlocked(config: &::sled::Config) -> Result<::sled::Db, StoreError> {
+    guarded(|| Ok(config.open()?))
+}
+
+/// Refuses to write where the disk is nearly full: sled does not bear it well, and what room there is belongs to the journal.
+fn room(folder: &Path, bytes: u64) -> Result<(), StoreError> {
+    let disk = rustix::fs::statvfs(folder).map_err(|error| StoreError(error.to_string()))?;
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    if free < ROOM.saturating_add(bytes) {
+        return Err(StoreError(format!("No space left on device: {free} bytes are free in {}", folder.display())));
+    }
+    Ok(())
 }
 
 /// Leaves what sled has made to its owner only, as its folder is.
@@ -92,29 +157,38 @@ impl Sled {
     /// [`StoreError`] where it cannot be read: it is damaged, or of another version.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         Folder::open(folder).map_err(|error| StoreError(error.to_string()))?;
-        let mut opened = unlocked(folder);
+        room(folder, 0)?;
+        let config = ::sled::Config::new().path(folder).cache_capacity(CACHE).flush_every_ms(Some(1000));
+        let mut opened = unlocked(&config);
         for _ in 0..LETTING_GO {
             if !opened.as_ref().is_err_and(|error| error.0.contains("could not acquire lock")) {
                 break;
             }
             thread::sleep(Duration::from_millis(20));
-            opened = unlocked(folder);
+            opened = unlocked(&config);
         }
         let opened = opened?;
-        let store = Self(Steady { db: opened, lock: RwLock::new(()) });
-        store.meta()?; // of another version?
+        guarded(|| meta(&opened))?; // of another version?
+        let warden = Some(Warden::over(opened.clone(), config));
+        let map = Steady { db: opened, lock: RwLock::new(()), reading: Mutex::new(None) };
+        let store = Self { map, warden, folder: folder.to_path_buf() };
         own(folder).map_err(|error| StoreError(error.to_string()))?;
         Ok(store)
     }
 
-    fn meta(&self) -> Result<(Head, Numbers), StoreError> {
-        let Some(bytes) = self.get(layout::META)? else { return Ok((Head::default(), Numbers::default())) };
-        layout::read_meta(&bytes).ok_or_else(|| damaged("the head, or the version of the layout,"))
+    fn meta(&self) -> Result<Meta, StoreError> {
+        guarded(|| meta(&self.map.db))
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<::sled::IVec>, StoreError> {
-        guarded(|| Ok(self.0.db.get(key)?))
+        guarded(|| Ok(self.map.db.get(key)?))
     }
+}
+
+/// What it says of itself.
+fn meta(db: &::sled::Db) -> Result<Meta, StoreError> {
+    let Some(bytes) = db.get(layout::META)? else { return Ok(Meta::default()) };
+    layout::read_meta(&bytes).ok_or_else(|| damaged("the head, or the version of the layout,"))
 }
 
 /// A file as it was written.
@@ -129,15 +203,19 @@ fn guarded<T>(what: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreEr
 
 impl WatchStore for Sled {
     fn head(&self) -> Result<Head, StoreError> {
-        Ok(self.meta()?.0)
+        Ok(self.meta()?.head)
     }
 
     fn numbers(&self) -> Result<Numbers, StoreError> {
-        Ok(self.meta()?.1)
+        Ok(self.meta()?.numbers)
     }
 
     fn apply(&self, batch: &Batch) -> Result<(), StoreError> {
-        guarded(|| self.0.write(apply::gathered(&self.0.db, batch)?))
+        guarded(|| {
+            let gathered = apply::gathered(&self.map.db, meta(&self.map.db)?, batch)?;
+            room(&self.folder, gathered.bytes)?;
+            self.map.write(gathered)
+        })
     }
 
     fn file(&self, firm: FirmId) -> Result<Option<File>, StoreError> {
@@ -167,34 +245,21 @@ impl WatchStore for Sled {
 
     fn select(&self, query: &Query, give_up: &dyn Fn() -> bool) -> Result<Page, StoreError> {
         let numbers = self.numbers()?;
-        guarded(|| select::select(&self.0, query, numbers, give_up))
+        guarded(|| select::select(&self.map, query, numbers, give_up))
     }
 
     fn count(&self, query: &Query, first: Dimension, second: Option<Dimension>) -> Result<Vec<Count>, StoreError> {
-        guarded(|| self.0.steadily(|db| select::count(db, query, first, second)))
+        guarded(|| self.map.steadily(|db| select::count(db, query, first, second)))
     }
 
     fn read_through(&self, give_up: &dyn Fn() -> bool) -> Result<(), StoreError> {
         guarded(|| {
-            for (count, pair) in self.0.db.iter().enumerate() {
-                let (key, value) = pair?;
-                let good = match key.first() {
-                    Some(b'F') => read_file(&value).is_some(),
-                    Some(b'B' | b'D') => bits::Bits::decode(&value).is_some(),
-                    _ => true,
-                };
-                if !good {
-                    return Err(damaged("a value"));
-                }
-                if count % 1024 == 0 && give_up() {
-                    return Ok(());
-                }
-            }
+            while !give_up() && self.map.read_on()? {}
             Ok(())
         })
     }
 
     fn flush(&self) -> Result<(), StoreError> {
-        guarded(|| self.0.db.flush().map(|_| ()).map_err(Into::into))
+        guarded(|| self.map.db.flush().map(|_| ()).map_err(Into::into))
     }
 }
