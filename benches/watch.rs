@@ -260,7 +260,7 @@ fn invent(folder: &Path, count: u32) -> u64 {
     let begun = Timestamp::now();
     for number in 1..=count {
         let name = format!("{}{number}", firms[number as usize % firms.len()].name);
-        let payload = Payload { changes: vec![change(number, name)], reason: String::new(), body: None, documents: None };
+        let payload = Payload::of(vec![change(number, name)], "", None, None);
         let payload = payload.write().expect("JSON");
         journal.stage(&Draft { actor: "nanjing", request_id: "", kind: "screening", payload: &payload }, begun).expect("staged");
         if journal.staged_bytes() > 4 << 20 {

@@ -126,6 +126,16 @@ fn city(region: Region, lists: &Wordlists) -> Region {
     std::iter::once(region.city()).chain(region.chain()).find(exists).unwrap_or(region)
 }
 
+/// The nearest place above that has bodies. Above a county right under its province that is the province: the code between
+/// has none.
+#[must_use]
+pub fn above(region: Region, lists: &Wordlists) -> Option<Region> {
+    let divisions = lists.divisions();
+    let exists =
+        |place: &Region| *place == Region::NATION || divisions.standing(*place) == Standing::Current && divisions.name(*place).is_some();
+    region.ancestors().find(exists)
+}
+
 fn is_sender(body: BodyId, region: Region) -> bool {
     body.function == Function::MarketRegulator && body.region.covers(region)
 }

@@ -2,22 +2,21 @@
 
 use std::{error::Error, fs, path::PathBuf, sync::Arc, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use axum::body::Body;
 use clap::Args;
 use http::{HeaderValue, Request, Response, header::AUTHORIZATION};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tower::{ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
 
-use super::Lists;
+use super::{Lists, config};
 use crate::{
-    config::Limits,
+    config::{Limits, flags::Flags},
     grpc::{self, Desk},
     library::{Library, Source},
     office::{Office, Opened, Settings},
     server::{caller::Callers, stack::layered},
     telemetry::Metrics,
-    watch::deadline::Deadlines,
 };
 
 /// Largest answer that is taken: the service's own limit.
@@ -38,7 +37,8 @@ const SERVER: &str = "http://127.0.0.1:50051";
 pub(super) struct To {
     #[command(flatten)]
     network: Network,
-    /// A data folder to open here; refused while a service holds it. Its wordlists are those inside the binary, or --wordlists.
+    /// A data folder to open here; refused while a service holds it. Its wordlists are those inside the binary, or --wordlists;
+    /// the deadlines of referrals are those of `MINGCHA_CONFIG`.
     #[arg(long, value_name = "DIR", conflicts_with = "server")]
     data: Option<PathBuf>,
 }
@@ -167,8 +167,11 @@ pub(super) async fn open(data: PathBuf, lists: &Lists) -> anyhow::Result<Connect
         bail!("{} is no folder", data.display());
     }
     let source = lists.0.clone().map_or(Source::Embedded, Source::Folder);
+    // the deadlines are those of the service, where its configuration is said (MINGCHA_CONFIG)
+    let config = config::loaded(Flags::default(), lists).map_err(|problems| anyhow!(config::said(&problems)))?.config;
+    let deadlines = config.deadlines;
     let opening = move || {
-        let opened = Office::open(&Settings { data: data.clone(), deadlines: Deadlines::default() })?;
+        let opened = Office::open(&Settings { data: data.clone(), deadlines })?;
         Ok::<_, anyhow::Error>((Library::open(source, Some(&data))?, opened))
     };
     let (library, opened) = tokio::task::spawn_blocking(opening).await.context("the data folder could not be opened")??;

@@ -201,6 +201,8 @@ fn decided(refused: &decide::Refused, message: &str) -> Status {
         Why::NoSuchHit(_) => (Code::FailedPrecondition, "NO_SUCH_HIT"),
         Why::EntryStep { .. } | Why::ReferralStep { .. } => (Code::FailedPrecondition, "STATE"),
         Why::WentOn(_) | Why::Told(_) => (Code::FailedPrecondition, "TOLD_BEFORE"),
+        Why::AtWork { .. } => (Code::FailedPrecondition, "AT_WORK"),
+        Why::Full => (Code::ResourceExhausted, "FILE_FULL"),
         Why::NoneAbove(_) => (Code::FailedPrecondition, "NONE_ABOVE"),
         Why::NoDisagreement => (Code::FailedPrecondition, "NO_DISAGREEMENT"),
         Why::NotToBeRevoked => (Code::FailedPrecondition, "NOT_TO_BE_REVOKED"),

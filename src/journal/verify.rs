@@ -50,7 +50,7 @@ impl fmt::Display for Finding {
 /// # Errors
 /// [`JournalError::Io`] where it cannot be read. What is wrong with its records is in the report.
 pub fn verify(disk: &dyn Disk, known: &[Head]) -> Result<Report, JournalError> {
-    let mut checker = Checker { report: Report::default(), before: None, known, met: vec![false; known.len()] };
+    let mut checker = Checker { report: Report::default(), before: None, unread: false, known, met: vec![false; known.len()] };
     let segments = reader::segments(disk)?;
     checker.report.segments = segments.len();
     for (index, segment) in segments.iter().enumerate() {
@@ -64,6 +64,8 @@ struct Checker<'a> {
     report: Report,
     /// The record before, where there was a good one.
     before: Option<Head>,
+    /// That record could not be read: what the next one says of its hash is believed.
+    unread: bool,
     known: &'a [Head],
     met: Vec<bool>,
 }
@@ -98,10 +100,15 @@ impl Checker<'_> {
             Ok(record) => record,
             Err(what) => {
                 self.before = self.before.map(|before| Head { sequence: before.sequence + 1, ..before }); // it had this place
+                self.unread = true;
                 return self.find(segment, number, what);
             }
         };
-        let before = self.before.or(if self.report.records == 0 { Some(Head::default()) } else { None });
+        let unread = std::mem::take(&mut self.unread);
+        let before = self
+            .before
+            .map(|before| Head { hash: if unread { record.prev } else { before.hash }, ..before })
+            .or(if self.report.records == 0 { Some(Head::default()) } else { None });
         if let Err(what) = follows(&record, before, segment) {
             self.find(segment, number, what);
         }

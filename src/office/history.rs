@@ -80,18 +80,10 @@ impl History {
     /// [`OfficeError`] where the journal or the index cannot be read.
     pub fn read(firm: FirmId, until: Until, store: &Store, disk: &dyn Disk) -> Result<Self, OfficeError> {
         let Some(now) = store.file(firm)? else { return Ok(Self { file: None, entries: Vec::new() }) };
-        let mut places: Vec<Place> = store.records(firm)?;
-        for joined in &now.joined {
-            places.extend(store.records(*joined)?);
-        }
-        places.sort_unstable();
-        places.dedup();
+        let places = places(firm, &now, store)?;
         let mut history = Self { file: None, entries: Vec::with_capacity(places.len()) };
         for place in places {
-            let entry = Entry::read(&line_at(disk, place)?)?;
-            if entry.head.sequence != place.sequence {
-                return Err(StoreError(format!("record {} is not where it should be", place.sequence)).into());
-            }
+            let entry = entry_at(place, disk)?;
             let beyond = match until {
                 Until::Now => false,
                 Until::Sequence(last) => entry.head.sequence > last,
@@ -105,6 +97,32 @@ impl History {
         Ok(history)
     }
 
+    /// The same, of the records only those `behind` a sequence, at most so many; and whether there are more. As of now no other
+    /// record is read.
+    ///
+    /// # Errors
+    /// [`OfficeError`] where the journal or the index cannot be read.
+    pub fn page(
+        firm: FirmId,
+        until: Until,
+        (behind, most): (u64, usize),
+        store: &Store,
+        disk: &dyn Disk,
+    ) -> Result<(Self, bool), OfficeError> {
+        let history = if let (Until::Now, Some(now)) = (until, store.file(firm)?) {
+            let places = places(firm, &now, store)?;
+            let shown = places.into_iter().filter(|place| place.sequence > behind).take(most + 1);
+            let entries: Result<_, _> = shown.map(|place| entry_at(place, disk)).collect();
+            Self { file: Some(Arc::new(now)), entries: entries? }
+        } else {
+            let mut history = Self::read(firm, until, store, disk)?;
+            history.entries.retain(|entry| entry.head.sequence > behind);
+            history
+        };
+        let more = history.entries.len() > most;
+        Ok((Self { entries: history.entries.into_iter().take(most).collect(), ..history }, more))
+    }
+
     fn add(&mut self, firm: FirmId, entry: Entry) {
         let recorded = Recorded { sequence: entry.head.sequence, at: entry.at, by: &entry.actor };
         for change in entry.payload.changes.iter().filter(|change| change.firm == firm) {
@@ -113,4 +131,23 @@ impl History {
         }
         self.entries.push(entry);
     }
+}
+
+/// Where the records lie that speak of a firm, and of those that were joined to it, in order.
+fn places(firm: FirmId, file: &File, store: &Store) -> Result<Vec<Place>, StoreError> {
+    let mut places: Vec<Place> = store.records(firm)?;
+    for joined in &file.joined {
+        places.extend(store.records(*joined)?);
+    }
+    places.sort_unstable();
+    places.dedup();
+    Ok(places)
+}
+
+fn entry_at(place: Place, disk: &dyn Disk) -> Result<Entry, OfficeError> {
+    let entry = Entry::read(&line_at(disk, place)?)?;
+    if entry.head.sequence == place.sequence {
+        return Ok(entry);
+    }
+    Err(StoreError(format!("record {} is not where it should be", place.sequence)).into())
 }

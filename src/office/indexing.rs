@@ -222,13 +222,7 @@ fn read_through(store: Store, doubts: mpsc::SyncSender<Work>, stopping: Arc<Atom
 }
 
 /// The index as it lies there, brought up to the journal. None where it is of another journal.
-fn usable(
-    shelves: &Shelves,
-    disk: &dyn Disk,
-    journal: Head,
-    unclean: bool,
-    stopping: &AtomicBool,
-) -> Result<Option<Store>, CatchUpError> {
+fn usable(shelves: &Shelves, disk: &dyn Disk, journal: Head, unclean: bool, stopping: &AtomicBool) -> Result<Option<Store>, CatchUpError> {
     let store: Box<dyn WatchStore> = Box::new(Sled::open(&shelves.current())?);
     if unclean {
         tracing::info!("the last stop was not clean: the index is read through before it is used");

@@ -142,7 +142,8 @@ impl Office {
         let head = journal.head();
         let running = settings.data.join("running");
         let unclean = running.exists();
-        owned(&running).map_err(|error| OpenError::Io(running.clone(), error))?;
+        owned(&running).and_then(|marker| marker.sync_all()).map_err(|error| OpenError::Io(running.clone(), error))?;
+        File::open(&settings.data).and_then(|data| data.sync_all()).map_err(|error| OpenError::Io(settings.data.clone(), error))?;
 
         let shelf = Arc::new(ArcSwapOption::empty());
         let (acknowledged, heads) = watch::channel(head);

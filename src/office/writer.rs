@@ -122,7 +122,7 @@ impl Writer {
                 identity: &submission.identity,
                 today: day::of(at),
                 deadlines: self.deadlines,
-                calendar: submission.version.engine().lists().calendar(),
+                lists: submission.version.engine().lists(),
                 next_firm: FirmId(numbers.firms + 1),
                 next_referral: ReferralId(numbers.referrals + 1),
             };
@@ -195,12 +195,7 @@ impl Writer {
         now: Timestamp,
         body: Option<crate::journal::Hash>,
     ) -> Result<Head, OfficeError> {
-        let payload = Payload {
-            changes: changes.to_vec(),
-            reason: submission.command.reason().to_owned(),
-            body: body.map(|body| body.to_string()),
-            documents: submission.documents.clone(),
-        };
+        let payload = Payload::of(changes.to_vec(), submission.command.reason(), body, submission.documents.clone());
         let payload = payload.write().map_err(|error| StoreError(error.to_string()))?;
         let (actor, request_id, kind) = (submission.identity.id.as_str(), submission.request_id.as_str(), submission.command.kind());
         Ok(self.journal.stage(&Draft { actor, request_id, kind, payload: &payload }, now)?.0)

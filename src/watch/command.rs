@@ -141,6 +141,14 @@ pub struct Evidence {
     pub informant: String,
 }
 
+impl Evidence {
+    /// How many bytes it is long.
+    #[must_use]
+    pub fn words(&self) -> usize {
+        self.reference.len() + self.text.len() + self.informant.len()
+    }
+}
+
 /// A change of a watch entry: what is `None` stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Update {

@@ -190,6 +190,16 @@ pub struct Overruled {
     pub at: Timestamp,
 }
 
+impl Entry {
+    /// How many bytes people have written: notes and evidence.
+    #[must_use]
+    pub fn words(&self) -> usize {
+        let notes = self.notes.iter().map(|note| note.text.len());
+        let evidence = self.evidence.iter().map(|evidence| evidence.reference.len() + evidence.text.len() + evidence.informant.len());
+        notes.chain(evidence).sum()
+    }
+}
+
 impl File {
     /// What it is found by: its code if it has one, and its name where it is registered.
     pub fn keys(&self) -> impl Iterator<Item = FirmKey> {
@@ -208,10 +218,21 @@ impl File {
         self.referrals.iter().find(|referral| referral.id == id)
     }
 
+    /// Referrals of one opening of the entry that bodies are still at work on: not those that went on to another.
+    pub fn at_work(&self, round: u32) -> impl Iterator<Item = &Referral> {
+        self.referrals.iter().filter(move |referral| referral.round == round && referral.is_open() && referral.next.is_none())
+    }
+
     /// Takes out who informed: for the finance side only.
     pub fn hide_informants(&mut self) {
         let evidence = self.entry.iter_mut().flat_map(|entry| &mut entry.evidence);
         evidence.for_each(|evidence| evidence.informant.clear());
+    }
+
+    /// Whether it says who informed.
+    #[must_use]
+    pub fn has_informants(&self) -> bool {
+        self.entry.iter().flat_map(|entry| &entry.evidence).any(|evidence| !evidence.informant.is_empty())
     }
 
     /// The fields of business it is watched for.

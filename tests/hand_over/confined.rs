@@ -5,9 +5,9 @@ use std::fs;
 use mingcha::{
     auth::TokenHash,
     wire::v1::{
-        NewEvidence, OpenRequest, ReceiveRequest, RecordScreeningRequest, ReferralServiceListRequest, ScreenRequest, UpdateEntryRequest,
-        WatchListServiceGetRequest, WatchListServiceListRequest, WatchSource, WatchStatus, referral_service_client::ReferralServiceClient,
-        watch_list_service_client::WatchListServiceClient,
+        NewEvidence, OpenRequest, ReceiveRequest, RecordScreeningRequest, ReferralServiceListRequest, ReturnRequest, ScreenRequest,
+        UpdateEntryRequest, WatchListServiceGetRequest, WatchListServiceListRequest, WatchSource, WatchStatus,
+        referral_service_client::ReferralServiceClient, watch_list_service_client::WatchListServiceClient,
     },
 };
 use prost_types::FieldMask;
@@ -118,6 +118,11 @@ async fn callers_are_confined_to_their_regions_and_bodies() {
     };
     let refused = firms.update_entry(by("registrar", release.clone())).await.expect_err("the finance side's");
     assert_eq!((refused.code(), reason(&refused).as_str()), (Code::PermissionDenied, "ROLE_MISSING"));
+    let refused = firms.update_entry(by("office", release.clone())).await.expect_err("the bank has not answered");
+    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::FailedPrecondition, "AT_WORK"));
+    referrals.receive(by("bank", ReceiveRequest { referral: "R2".to_owned(), ..Default::default() })).await.expect("received");
+    let back = ReturnRequest { referral: "R2".to_owned(), reason: "不属本部门".to_owned(), ..Default::default() };
+    referrals.r#return(by("bank", back)).await.expect("returned");
     firms.update_entry(by("office", release)).await.expect("released");
     assert!(service.server.stop().success());
 }

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use mingcha::{
-    auth::Identity,
+    auth::{Identity, Role},
     day,
-    vocabulary::Decision,
+    vocabulary::{Decision, Event as Asked},
     watch::{
-        Disposition, ReferralState, Status,
+        Disposition, ReferralState, Source, Status,
         command::{Command, Screening, Subject, Update},
         deadline::Deadlines,
-        decide::{Context, Refused, Seen, decide},
+        decide::{Context, MOST_WORDS, Refused, Seen, decide},
         event::{Event, Recorded},
         file::{Entry, File},
         key::{FirmId, ReferralId},
@@ -20,7 +20,8 @@ use mingcha::{
 };
 
 use super::people::{
-    BANK, OFFICE, PROVINCE, conclude, of, opinion, record, redirect, refer, registrar, screened, screening, step, stranger, update,
+    BANK, OFFICE, PROVINCE, conclude, of, opinion, record, redirect, refer, registrar, screened, screening, screening_for_two, step,
+    stranger, update,
 };
 
 /// Files in memory, and what is decided on them.
@@ -48,7 +49,7 @@ impl Files {
             identity,
             today: day::parse("2026-11-24").expect("a day"),
             deadlines: Deadlines::default(),
-            calendar: version.engine().lists().calendar(),
+            lists: version.engine().lists(),
             next_firm: FirmId(last(self.files.keys().map(|firm| firm.0).collect()) + 1),
             next_referral: ReferralId(last(referrals) + 1),
         };
@@ -175,7 +176,7 @@ fn every_step_of_an_entry_is_in_the_table_or_refused() {
             }
             assert_eq!(files.status(1), from);
             let command = step(1, *action, with_opinion(action));
-            assert_eq!(files.tries(&registrar(), &command), Err(Refused::RoleMissing(mingcha::auth::Role::Finance)));
+            assert_eq!(files.tries(&registrar(), &command), Err(Refused::RoleMissing(Role::Finance)));
             let legal = ENTRY_STEPS.iter().find(|step| step.action == *action && step.from.contains(&from));
             match (legal, files.tries(&of(OFFICE), &command)) {
                 (None, outcome) => assert_eq!(outcome, Err(Refused::EntryStep { action: *action, status: from })),
@@ -242,6 +243,85 @@ fn a_hit_is_overruled_where_there_is_one() {
     assert_eq!(files.tries(&registrar(), &overrule("支付")), Err(Refused::NoSuchHit("支付".to_owned())));
 }
 
+/// 国办发〔2016〕21号 三（一）: who was told answers first.
+#[test]
+fn nobody_determines_or_releases_while_another_body_is_at_work() {
+    let mut files = Files::default();
+    files.does(&registrar(), &record(&screening_for_two("某地甲理财支付公司")));
+    let at_work = |body: &str, id: u32| Err(Refused::AtWork { body: super::people::body(body), referral: ReferralId(id) });
+    let (determine, release) = (step(1, EntryAction::Determine, Some(opinion(Disposition::Ban))), step(1, EntryAction::Release, None));
+    for command in [&determine, &release] {
+        assert_eq!(files.tries(&of(OFFICE), command), at_work(BANK, 2));
+        assert_eq!(files.tries(&of(BANK), command), at_work(OFFICE, 1));
+        assert_eq!(files.tries(&of(PROVINCE), command), at_work(OFFICE, 1));
+    }
+    files.brings(2, ReferralState::Returned);
+    files.does(&of(OFFICE), &determine);
+    assert_eq!(files.status(1), Status::Determined);
+}
+
+/// The place where a firm only operates adds what it sees; what is said of the firm is for the place that registered it.
+#[test]
+fn where_it_only_operates_there_are_notes_and_evidence_and_no_more() {
+    let mut files = Files::default();
+    let place = super::people::region("110105");
+    files.does(&registrar(), &record(&Screening { operates: vec![place], ..screening("甲") }));
+    let there = super::people::identity("there", &[Role::Registrar, Role::Finance], "110105", None);
+    let note = Update { note: Some("注".to_owned()), ..update(1) };
+    files.does(&there, &Command::Update(Box::new(note.clone())));
+    files.does(&there, &Command::AddEvidence { firm: FirmId(1), evidence: super::people::evidence() });
+    let overrule =
+        Command::Overrule {
+            firm: FirmId(1), term: "理财".to_owned(), field: mingcha::vocabulary::Field::Name, reason: "缘由".to_owned()
+        };
+    let tagged = Command::Update(Box::new(Update { tags: Some(Vec::new()), ..note }));
+    let revoke = Command::Revoke { firm: FirmId(1), day: day::FIRST, reason: "文号".to_owned() };
+    let link = Command::Link { firm: FirmId(1), uscc: "91A".to_owned() };
+    for command in [overrule, tagged, revoke, link, step(1, EntryAction::Release, None)] {
+        assert_eq!(files.tries(&there, &command), Err(Refused::Outside(super::people::region("320100"))), "{command:?}");
+    }
+}
+
+/// What is refused is not carried out: the firm keeps its name and its place.
+#[test]
+fn a_name_or_a_move_that_is_refused_is_none() {
+    let uscc = Some("91A");
+    for (decision, stands) in [(Decision::Attention, true), (Decision::Restricted, false), (Decision::Prohibited, false)] {
+        let mut files = Files::default();
+        files.does(&registrar(), &record(&Screening { firm: super::people::firm("甲", uscc, "320100"), ..screening("甲") }));
+        let renamed = Screening {
+            firm: super::people::firm("甲理财", uscc, "320100"),
+            event: Asked::Change,
+            screened: screened(decision, "甲理财"),
+            ..screening("甲理财")
+        };
+        files.does(&registrar(), &record(&renamed));
+        assert_eq!(files.file(1).name, if stands { "甲理财" } else { "甲" });
+        let moved = Screening { firm: super::people::firm("甲", uscc, "110105"), event: Asked::MoveIn, ..renamed.clone() };
+        files.does(&stranger(), &record(&moved));
+        let (home, there) = (super::people::region("320100"), super::people::region("110105"));
+        assert_eq!(files.file(1).registered, if stands { there } else { home });
+        assert!(files.file(1).places().any(|place| place == there), "both places see it");
+        let existing = Screening { firm: super::people::firm("甲理财", uscc, "320100"), event: Asked::Existing, ..renamed };
+        files.does(&registrar(), &record(&existing));
+        assert_eq!(files.file(1).name, "甲理财", "on the register it is what it is");
+    }
+}
+
+#[test]
+fn a_file_has_room_for_so_many_words() {
+    let mut files = flagged();
+    let long = |bytes: usize| Command::Update(Box::new(Update { note: Some("a".repeat(bytes)), ..update(1) }));
+    files.does(&registrar(), &long(MOST_WORDS - 10));
+    assert_eq!(files.tries(&registrar(), &long(11)), Err(Refused::Full));
+    let evidence = super::people::evidence();
+    assert!(evidence.words() > 10);
+    assert_eq!(files.tries(&registrar(), &Command::AddEvidence { firm: FirmId(1), evidence }), Err(Refused::Full));
+    let complaint = super::people::told(super::people::firm("某地甲理财公司", None, "320100"), Source::Complaint, "", &[]);
+    assert_eq!(files.tries(&registrar(), &complaint), Err(Refused::Full));
+    files.does(&registrar(), &long(10));
+}
+
 #[test]
 fn a_licence_is_revoked_where_that_was_determined() {
     let revoke = Command::Revoke { firm: FirmId(1), day: day::parse("2026-11-24").expect("a day"), reason: "文号".to_owned() };
@@ -263,7 +343,7 @@ fn a_year_without_a_calendar_is_an_error() {
         identity: &of(OFFICE),
         today: day::parse("2026-11-24").expect("a day"),
         deadlines: far,
-        calendar: version.engine().lists().calendar(),
+        lists: version.engine().lists(),
         next_firm: FirmId(2),
         next_referral: ReferralId(2),
     };

@@ -1,7 +1,7 @@
 //! Several bodies, several places, several files: joint determination (会商), escalation (提级), and files that join.
 
 use mingcha::{
-    vocabulary::{BusinessField, Event as Asked},
+    vocabulary::{BusinessField, Decision, Event as Asked},
     watch::{
         Disposition, ReferralState, Source, Status,
         command::{Command, Screening},
@@ -14,7 +14,7 @@ use mingcha::{
 use super::{
     decide::{Files, flagged},
     people::{
-        BANK, OFFICE, PROVINCE, body, conclude, firm, of, opinion, reason, record, redirect, refer, region, registrar, screening,
+        BANK, OFFICE, PROVINCE, body, conclude, firm, of, opinion, reason, record, redirect, refer, region, registrar, screened, screening,
         screening_for_two, step, stranger, told,
     },
 };
@@ -55,6 +55,19 @@ fn bodies_that_agree_determine_together() {
         (files.status(1), files.entry(1).determined.as_ref().map(|opinion| opinion.disposition)),
         (Status::Determined, Some(Disposition::Ban))
     );
+}
+
+/// 仙桃, a county right under its province: no bodies are between.
+#[test]
+fn from_a_county_under_its_province_it_goes_to_the_province() {
+    let mut files = Files::default();
+    let mut asked = screening("仙桃市甲理财公司");
+    asked.firm = firm("仙桃市甲理财公司", None, "429004");
+    asked.inform[0].body = body("429004/finance-office");
+    files.does(&registrar(), &record(&asked));
+    files.brings(1, ReferralState::Accepted);
+    files.does(&of("429004/finance-office"), &refer(1, ReferralAction::Escalate));
+    assert_eq!(files.referral(2).body, body("420000/finance-office"));
 }
 
 #[test]
@@ -176,11 +189,12 @@ fn what_is_open_of_one_is_open_of_both_and_what_was_settled_does_not_count() {
 fn a_firm_that_operates_elsewhere_is_shared_and_one_that_moves_brings_its_file() {
     let mut files = Files::default();
     let coded = |place: &str| firm("甲", Some("91A"), place);
+    let passed = Screening { screened: screened(Decision::Pass, "甲"), ..screening("甲") };
     files.does(&registrar(), &record(&Screening { firm: coded("320100"), ..screening("甲") }));
     files.does(&stranger(), &record(&Screening { firm: coded("110105"), event: Asked::Existing, ..screening("甲") }));
     assert_eq!((files.file(1).registered, files.file(1).operates.as_slice()), (region("320100"), &[region("110105")][..]));
     files.does(&stranger(), &Command::AddEvidence { firm: FirmId(1), evidence: super::people::evidence() });
-    files.does(&stranger(), &record(&Screening { firm: coded("110105"), event: Asked::MoveIn, ..screening("甲") }));
+    files.does(&stranger(), &record(&Screening { firm: coded("110105"), event: Asked::MoveIn, ..passed.clone() }));
     assert_eq!((files.file(1).registered, files.file(1).former.as_slice()), (region("110105"), &[region("320100")][..]));
     files.does(&registrar(), &Command::AddEvidence { firm: FirmId(1), evidence: super::people::evidence() });
 }

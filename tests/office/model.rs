@@ -77,6 +77,17 @@ impl Firm {
         self.place.iter().chain(&self.operates).chain(&self.former).copied().collect()
     }
 
+    fn is_home_of(&self, identity: &Identity) -> bool {
+        self.place.is_some_and(|place| identity.regions.iter().any(|region| region.covers(place)))
+    }
+
+    /// Whether a body other than the caller's is at work on it.
+    fn others_work(&self, identity: &Identity) -> bool {
+        let round = self.watched.as_ref().map_or(0, |watched| watched.round);
+        let works = |sent: &&Sent| sent.round == round && sent.next.is_none() && is_open(sent.state);
+        self.referrals.values().filter(works).any(|sent| identity.body != Some(sent.body))
+    }
+
     fn is_within_reach_of(&self, identity: &Identity) -> bool {
         self.places().iter().any(|place| identity.regions.iter().any(|region| region.covers(*place)))
     }
@@ -154,10 +165,12 @@ impl Model {
             }
             Command::Overrule { firm, term, field, .. } => {
                 wants(self.watched(identity, firm.0)?.terms.contains_key(&(term.clone(), *field)))?;
+                wants(self.firm(firm.0)?.is_home_of(identity))?;
                 self.firm(firm.0)?.overruled += 1;
                 Ok(true)
             }
             Command::Revoke { firm, .. } => {
+                wants(self.firm(firm.0)?.is_home_of(identity))?;
                 let watched = self.watched(identity, firm.0)?;
                 wants(watched.status == Status::Determined && watched.determined == Some(Disposition::Revoke))?;
                 watched.revoked = true;
@@ -224,9 +237,12 @@ impl Model {
         let (told, records) = (&screening.firm, self.records);
         let firm = &mut self.firms[index];
         let (place, key) = (firm.place.expect("it has one"), (firm.place, comparable(&firm.name)));
-        firm.name.clone_from(&told.name);
+        let stands = screening.event == Asked::Existing || screening.screened.decision < Decision::Restricted;
+        if stands {
+            firm.name.clone_from(&told.name);
+        }
         firm.code = firm.code.clone().or(told.uscc.clone());
-        if screening.event == Asked::MoveIn || place.covers(told.registered) {
+        if stands && screening.event == Asked::MoveIn || place.covers(told.registered) {
             if !place.covers(told.registered) {
                 firm.former.insert(place);
             }
@@ -307,6 +323,9 @@ impl Model {
     fn update(&mut self, identity: &Identity, update: &Update) -> Outcome {
         self.watched(identity, update.firm.0)?;
         let firm = self.firm(update.firm.0)?;
+        let notes_only = update.tags.is_none() && update.operates.is_none() && update.step.is_none();
+        wants(notes_only || firm.is_home_of(identity))?;
+        let others_work = firm.others_work(identity);
         if let Some(places) = &update.operates {
             firm.operates = places.iter().copied().filter(|place| Some(*place) != firm.place).collect();
         }
@@ -317,6 +336,7 @@ impl Model {
         watched.notes += usize::from(update.note.is_some());
         if let Some((action, opinion)) = &update.step {
             wants(identity.roles.contains(Role::Finance))?;
+            wants(!others_work || !matches!(action, EntryAction::Release | EntryAction::Determine))?;
             match (action, watched.status) {
                 (EntryAction::Review, Status::Open) => watched.status = Status::UnderReview,
                 (EntryAction::Release, Status::Open | Status::UnderReview | Status::Determined) => watched.status = Status::Released,

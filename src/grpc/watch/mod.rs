@@ -3,6 +3,7 @@
 mod record;
 mod stream;
 
+use prost::Message;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
@@ -17,14 +18,12 @@ use crate::{
     journal::Hash,
     office::History,
     routing::finance_office,
-    storage::StoreError,
     vocabulary::Function,
     watch::{
         attribute::Collection,
         command::{Command, Inform, Told},
-        file::File,
         key::FirmId,
-        query::Query,
+        query::{Page, Query},
     },
     wire::{
         Violation,
@@ -43,6 +42,8 @@ pub(super) use stream::follow;
 
 /// Entries of a page where the caller does not say.
 const PAGE: u32 = 50;
+/// A page ends behind the entry that brings it to so many bytes: an answer may have 32 MiB.
+const ENOUGH: usize = 16 << 20;
 /// Records of a page where the caller does not say.
 const RECORDS: u32 = 100;
 
@@ -163,9 +164,9 @@ impl WatchListService for WatchList {
             most: read::page_size(request.page_size, PAGE, engine).map_err(status::bad_request)?,
         };
         let page = counter.page(query).await?;
-        let next_page_token = question.token(page.next.map(u64::from));
         let partial = page.partial;
-        let entries = counter.read(move |counter, store, _| entries(counter, store, &page.numbers)).await?;
+        let (entries, next) = counter.read(move |counter, store, _| entries(counter, store, &page)).await?;
+        let next_page_token = question.token(next.map(u64::from));
         Ok(Response::new(WatchListServiceListResponse { entries, next_page_token, partial }))
     }
 
@@ -198,25 +199,31 @@ impl WatchListService for WatchList {
         let firm = counter.firm(&request.firm).await?;
         let history = counter.read(move |counter, store, _| {
             counter.file(store, firm)?; // may the caller see it?
-            let history = History::read(firm, until, store, &**counter.office.journal())?;
+            let (history, more) = History::page(firm, until, (behind, most), store, &**counter.office.journal())?;
             let file = history.file.ok_or_else(|| Unread::Status(status::not_found("file of that time for", &request.firm)))?;
-            let mut records: Vec<_> = history.entries.into_iter().filter(|entry| entry.head.sequence > behind).collect();
-            let more = records.len() > most;
-            records.truncate(most);
-            let next = records.last().map(|last| last.head.sequence).filter(|_| more);
+            let next = history.entries.last().map(|last| last.head.sequence).filter(|_| more);
             let reader = counter.reader();
-            let records = records.into_iter().map(|entry| reader.record(entry)).collect();
+            let records = history.entries.into_iter().map(|entry| reader.record(entry)).collect();
             Ok(GetFileResponse { entry: Some(reader.entry(&file)), records, next_page_token: question.token(next) })
         });
         history.await.map(Response::new)
     }
 }
 
-/// The entries with these numbers.
-fn entries(counter: &Counter, store: &crate::office::Store, numbers: &[u32]) -> Result<Vec<WatchEntry>, Unread> {
-    let reader = counter.reader();
-    let files: Result<Vec<Option<File>>, StoreError> = numbers.iter().map(|number| store.file(FirmId(*number))).collect();
-    Ok(files?.iter().flatten().map(|file| reader.entry(file)).collect())
+/// The entries of a page, as many as fit into an answer, and behind which number the next page begins.
+fn entries(counter: &Counter, store: &crate::office::Store, page: &Page) -> Result<(Vec<WatchEntry>, Option<u32>), Unread> {
+    let (reader, mut entries, mut bytes) = (counter.reader(), Vec::with_capacity(page.numbers.len()), 0);
+    for (index, number) in page.numbers.iter().enumerate() {
+        if bytes > ENOUGH {
+            return Ok((entries, Some(page.numbers[index - 1])));
+        }
+        if let Some(file) = store.file(FirmId(*number))? {
+            let entry = reader.entry(&file);
+            bytes += entry.encoded_len();
+            entries.push(entry);
+        }
+    }
+    Ok((entries, page.next))
 }
 
 /// The number of a page token as numbers of firms and referrals are.

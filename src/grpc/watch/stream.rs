@@ -16,8 +16,12 @@ use crate::{
     wire::v1::WatchResponse,
 };
 
-/// How many records are read at a time, and how many answers wait for a slow client.
+/// Most records that are read at a time.
 const AT_A_TIME: usize = 64;
+/// From so many bytes of them on, no further one is read before these are sent.
+const ENOUGH: usize = 1 << 20;
+/// How many answers wait for a slow client.
+const WAITING: usize = 8;
 
 /// What one record is to a caller: nothing, or some answers.
 pub(in super::super) trait Shown<T>:
@@ -29,7 +33,7 @@ impl<T, F: Fn(&Counter, &Store, HistoryEntry) -> Result<Vec<T>, Unread> + Send +
 
 /// Follows the journal from a record on. Ends where the client goes away, or the service stops.
 pub(in super::super) fn follow<T: Send + 'static>(counter: Counter, from: u64, shown: impl Shown<T>) -> ReceiverStream<Result<T, Status>> {
-    let (send, receive) = mpsc::channel(AT_A_TIME);
+    let (send, receive) = mpsc::channel(WAITING);
     tokio::spawn(async move {
         let stop = counter.desk.stop.clone();
         let followed = tokio::select! {
@@ -76,11 +80,15 @@ async fn go_on<T: Send + 'static>(
 /// The answers of the next few records.
 fn some<T>(counter: &Counter, store: &Store, mut tail: Tail, committed: u64, shown: &impl Shown<T>) -> Result<(Tail, Vec<T>), Unread> {
     let disk = Arc::clone(counter.office.journal());
-    let mut answers = Vec::new();
+    let (mut answers, mut bytes) = (Vec::new(), 0);
     for _ in 0..AT_A_TIME {
         let Some(line) = tail.next_line(&*disk, committed)? else { break };
+        bytes += line.len();
         let entry = HistoryEntry::read(line)?;
         answers.extend(shown(counter, store, entry)?);
+        if bytes > ENOUGH {
+            break;
+        }
     }
     Ok((tail, answers))
 }

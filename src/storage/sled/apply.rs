@@ -37,7 +37,7 @@ pub(super) fn gathered(db: &Db, before: Meta, batch: &Batch) -> Result<Gathered,
         names: Cached::default(),
         keys: Cached::default(),
         firms: Cached::default(),
-        out: Vec::new(),
+        out: Cached::default(),
     };
     let mut files: FxHashMap<FirmId, Changed<'_>> = FxHashMap::default();
     for change in &batch.changes {
@@ -58,7 +58,7 @@ pub(super) fn gathered(db: &Db, before: Meta, batch: &Batch) -> Result<Gathered,
         writing.file(changed)?;
     }
     for (key, answered) in &batch.requests {
-        writing.out.push((layout::request(key), Some(layout::answered(answered))));
+        writing.out.insert(layout::request(key), Some(layout::answered(answered)));
     }
     let mut gathered = Gathered::default();
     let mut digest = before.digest;
@@ -100,7 +100,7 @@ struct Writing<'d> {
     /// Firms of referrals, by block.
     firms: Cached<u32, Vec<u8>>,
     /// Each key once, with its value; none where it goes.
-    out: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    out: Cached<Vec<u8>, Option<Vec<u8>>>,
 }
 
 impl Writing<'_> {
@@ -142,7 +142,7 @@ impl Writing<'_> {
         let last = value.len().checked_sub(PLACE).and_then(|at| layout::read_place(&value[at..])).map_or(0, |place| place.sequence);
         let behind = changed.places.iter().filter(|place| changed.new || place.sequence > last);
         value.extend(behind.flat_map(|place| layout::place(*place)));
-        self.out.push((key.to_vec(), Some(value)));
+        self.out.insert(key.to_vec(), Some(value));
         Ok(())
     }
 
@@ -220,7 +220,7 @@ impl Writing<'_> {
     }
 
     /// Every key that is written, with its value.
-    fn finish(self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+    fn finish(self) -> Cached<Vec<u8>, Option<Vec<u8>>> {
         let mut out = self.out;
         out.extend(self.bits.into_iter().map(|(key, bits)| (key, (!bits.is_empty()).then(|| bits.encode()))));
         out.extend(self.keys.into_iter().map(|(key, firms)| {

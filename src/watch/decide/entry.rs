@@ -1,6 +1,6 @@
 //! Someone changes what is known of a watched firm.
 
-use super::{Context, Gathered, Refused, role, within};
+use super::{Context, Gathered, Refused, at_home, role, room, within};
 use crate::{
     auth::Role,
     day::Date,
@@ -10,7 +10,8 @@ use crate::{
         command::{self, Update},
         event::{Change, Event},
         file::{Entry, File},
-        transition::entry_after,
+        referral::Referral,
+        transition::{EntryAction, entry_after},
     },
 };
 
@@ -20,7 +21,7 @@ fn watched(file: &File) -> Result<&Entry, Refused> {
 
 /// The firm has its code. Where another file has it, the two are one firm: this one goes on in the other.
 pub(super) fn link(file: &File, uscc: &str, coded: Option<&File>, context: &Context<'_>) -> Result<Vec<Change>, Refused> {
-    within(context, file)?;
+    at_home(context, file)?;
     match (&file.uscc, coded) {
         (Some(own), _) if own == uscc => Ok(Vec::new()),
         (Some(own), _) => Err(Refused::HasCode(own.clone())),
@@ -30,7 +31,7 @@ pub(super) fn link(file: &File, uscc: &str, coded: Option<&File>, context: &Cont
             Ok(gathered.done())
         }
         (None, Some(other)) => {
-            within(context, other)?;
+            at_home(context, other)?;
             let (mut here, mut there) = (Gathered::of(file, context), Gathered::of(other, context));
             here.add(Event::JoinedTo { firm: other.id });
             there.add(Event::Took { file: Box::new(file.clone()) });
@@ -42,6 +43,7 @@ pub(super) fn link(file: &File, uscc: &str, coded: Option<&File>, context: &Cont
 pub(super) fn evidence(file: &File, evidence: &command::Evidence, context: &Context<'_>) -> Result<Vec<Change>, Refused> {
     within(context, file)?;
     watched(file)?;
+    room(Some(file), evidence.words())?;
     let command::Evidence { reference, text, informant } = evidence.clone();
     let mut gathered = Gathered::of(file, context);
     gathered.add(Event::Evidence { reference, text, informant });
@@ -49,7 +51,7 @@ pub(super) fn evidence(file: &File, evidence: &command::Evidence, context: &Cont
 }
 
 pub(super) fn overrule(file: &File, term: &str, field: Field, reason: &str, context: &Context<'_>) -> Result<Vec<Change>, Refused> {
-    within(context, file)?;
+    at_home(context, file)?;
     let entry = watched(file)?;
     if !entry.reasons.iter().any(|known| known.term == term && known.field == field) {
         return Err(Refused::NoSuchHit(term.to_owned()));
@@ -67,6 +69,10 @@ pub(super) fn update(file: &File, update: &Update, context: &Context<'_>) -> Res
         return Err(Refused::Changed { found });
     }
     let mut gathered = Gathered::of(file, context);
+    if update.tags.is_some() || update.operates.is_some() || update.step.is_some() {
+        at_home(context, file)?;
+    }
+    room(Some(file), update.note.as_ref().map_or(0, String::len))?;
     if let Some(tags) = &update.tags {
         gathered.add(Event::Tagged { tags: tags.clone() });
     }
@@ -79,15 +85,26 @@ pub(super) fn update(file: &File, update: &Update, context: &Context<'_>) -> Res
     }
     if let Some((action, opinion)) = &update.step {
         role(context, Role::Finance)?;
+        if matches!(action, EntryAction::Determine | EntryAction::Release) {
+            others_are_done(file, entry, context)?;
+        }
         entry_after(*action, entry.status).ok_or(Refused::EntryStep { action: *action, status: entry.status })?;
         gathered.add(Event::Stepped { action: *action, opinion: opinion.clone() });
     }
     Ok(gathered.done())
 }
 
+/// Nobody determines over the heads of others: where another body is at work on the firm, it concludes or returns first.
+fn others_are_done(file: &File, entry: &Entry, context: &Context<'_>) -> Result<(), Refused> {
+    match file.at_work(entry.round).find(|referral| !context.identity.acts_for(referral.body)) {
+        Some(Referral { body, id, .. }) => Err(Refused::AtWork { body: *body, referral: *id }),
+        None => Ok(()),
+    }
+}
+
 /// 工商部门根据金融管理部门的认定意见依法吊销营业执照: only what was determined is revoked.
 pub(super) fn revoke(file: &File, day: Date, context: &Context<'_>) -> Result<Vec<Change>, Refused> {
-    within(context, file)?;
+    at_home(context, file)?;
     let entry = watched(file)?;
     let to_be_revoked = entry.determined.as_ref().is_some_and(|opinion| opinion.disposition == Disposition::Revoke);
     if entry.status != Status::Determined || !to_be_revoked {

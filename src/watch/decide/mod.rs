@@ -9,17 +9,20 @@ use super::{
     command::{Command, Firm, Inform},
     deadline::Deadlines,
     event::{Change, Event, Sent},
-    file::File,
+    file::{Entry, File},
     key::{FirmId, ReferralId},
     transition::{EntryAction, ReferralAction},
 };
 use crate::{
     auth::{Identity, Role},
-    calendar::{Calendar, UnknownYear},
+    calendar::UnknownYear,
     day::Date,
     jurisdiction::Region,
-    wordlist::tables::BodyId,
+    wordlist::{Wordlists, tables::BodyId},
 };
+
+/// Most bytes of notes and evidence of one firm.
+pub const MOST_WORDS: usize = 1 << 20;
 
 /// Who asks, when, and by which deadlines.
 #[derive(Debug, Clone, Copy)]
@@ -30,8 +33,8 @@ pub struct Context<'a> {
     pub today: Date,
     /// How long a step may take.
     pub deadlines: Deadlines,
-    /// Which days are working days.
-    pub calendar: &'a Calendar,
+    /// The lists in use: which days are working days, which places there are.
+    pub lists: &'a Wordlists,
     /// The number of the next file.
     pub next_firm: FirmId,
     /// The number of the next referral.
@@ -84,6 +87,17 @@ pub enum Refused {
     /// The body has an open referral of this firm, or sent it.
     #[error("{0} has an open referral of this firm")]
     Told(BodyId),
+    /// Another body is at work on the firm: it concludes or returns its referral first.
+    #[error("{body} is at work on the firm: {referral} is open")]
+    AtWork {
+        /// The body.
+        body: BodyId,
+        /// Its referral.
+        referral: ReferralId,
+    },
+    /// There is no more room in the firm's file for words.
+    #[error("notes and evidence of this firm fill {MOST_WORDS} bytes: keep more elsewhere, and refer to it")]
+    Full,
     /// There is no place above.
     #[error("there is no body above {0}")]
     NoneAbove(BodyId),
@@ -139,9 +153,20 @@ pub fn decide(command: &Command, seen: Seen<'_>, context: &Context<'_>) -> Resul
     }
 }
 
-/// Whether the caller may act on a firm that these places concern.
+/// Whether the caller may add to the file of a firm that these places concern.
 fn within(context: &Context<'_>, file: &File) -> Result<(), Refused> {
     if file.places().any(|place| context.identity.reaches(place)) { Ok(()) } else { Err(Refused::Outside(file.registered)) }
+}
+
+/// Whether the caller may change what is said of the firm: where it is registered, not where it only operates or once was.
+fn at_home(context: &Context<'_>, file: &File) -> Result<(), Refused> {
+    if context.identity.reaches(file.registered) { Ok(()) } else { Err(Refused::Outside(file.registered)) }
+}
+
+/// Whether there is room for more words in the firm's file.
+fn room(file: Option<&File>, more: usize) -> Result<(), Refused> {
+    let words = file.and_then(|file| file.entry.as_ref()).map_or(0, Entry::words);
+    if words + more <= MOST_WORDS { Ok(()) } else { Err(Refused::Full) }
 }
 
 fn role(context: &Context<'_>, role: Role) -> Result<(), Refused> {
@@ -175,7 +200,7 @@ impl<'c> Gathered<'c> {
     }
 
     fn send(&mut self, inform: &Inform, after: Option<ReferralId>) -> Result<(), Refused> {
-        let due = self.context.calendar.after(self.context.today, self.context.deadlines.receive)?;
+        let due = self.context.lists.calendar().after(self.context.today, self.context.deadlines.receive)?;
         let referral = ReferralId(self.context.next_referral.0 + self.sent);
         self.sent += 1;
         let Inform { body, why, fields } = inform.clone();

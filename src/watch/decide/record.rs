@@ -1,6 +1,6 @@
 //! A firm comes to notice: by a screening, or because someone told of it.
 
-use super::{Context, Gathered, Refused, role};
+use super::{Context, Gathered, Refused, role, room};
 use crate::{
     auth::Role,
     vocabulary::{Decision, Event as Asked},
@@ -9,7 +9,6 @@ use crate::{
         command::{Inform, Screening, Told},
         event::{Change, Event},
         file::{Entry, File, Reason, Screened},
-        referral::Referral,
         transition::EntryAction,
     },
 };
@@ -47,17 +46,28 @@ fn is_repeated(screening: &Screening, file: Option<&File>) -> bool {
     screening.source == Source::Rescreening && last.is_some_and(same)
 }
 
+/// Whether the firm is as the screening says: it is on the register so, or nothing stands against what it applies for. A name
+/// or a move that is refused is none.
+fn stands(screening: &Screening) -> bool {
+    screening.event == Asked::Existing || screening.level() < Decision::Restricted
+}
+
+/// Whether it moves to where it was screened.
+fn moves_in(screening: &Screening) -> bool {
+    screening.event == Asked::MoveIn && stands(screening)
+}
+
 /// What the screening says of who and where the firm is, where that is new.
 fn identity(screening: &Screening, file: &File, gathered: &mut Gathered<'_>) {
     let firm = &screening.firm;
-    if firm.name != file.name {
+    if firm.name != file.name && stands(screening) {
         gathered.add(Event::Renamed { name: firm.name.clone() });
     }
     if let (Some(uscc), None) = (&firm.uscc, &file.uscc) {
         gathered.add(Event::Coded { uscc: uscc.clone() });
     }
     let nearer = firm.registered != file.registered && file.registered.covers(firm.registered);
-    if nearer || screening.event == Asked::MoveIn && firm.registered != file.registered {
+    if nearer || moves_in(screening) && firm.registered != file.registered {
         gathered.add(Event::Moved { registered: firm.registered });
     }
 }
@@ -65,7 +75,7 @@ fn identity(screening: &Screening, file: &File, gathered: &mut Gathered<'_>) {
 /// Where else it operates: a place that is neither told as a move nor known is one where it does.
 fn places(screening: &Screening, file: Option<&File>, gathered: &mut Gathered<'_>) {
     let elsewhere = screening.firm.registered;
-    let stays = |file: &&File| screening.event != Asked::MoveIn && !file.registered.covers(elsewhere);
+    let stays = |file: &&File| !moves_in(screening) && !file.registered.covers(elsewhere);
     let registered = file.filter(stays).map_or(elsewhere, |file| file.registered); // as it will be
     let mut places = file.map(|file| file.operates.clone()).unwrap_or_default();
     places.retain(|place| *place != registered);
@@ -124,8 +134,7 @@ fn let_go(entry: &Entry) -> bool {
 /// leads to nothing, nor does what went on to another body.
 fn is_at_work(inform: &Inform, file: Option<&File>, reopens: bool) -> bool {
     let Some((file, entry)) = file.and_then(|file| Some((file, file.entry.as_ref()?))) else { return false };
-    let of_now = |known: &&Referral| known.round == entry.round && known.is_open() && known.next.is_none();
-    !reopens && file.referrals.iter().filter(of_now).any(|known| known.body == inform.body)
+    !reopens && file.at_work(entry.round).any(|known| known.body == inform.body)
 }
 
 /// What follows where someone told of a firm: a person decided that it is to be watched, so it is reopened where it was let go.
@@ -135,6 +144,7 @@ pub(super) fn told(told: &Told, file: Option<&File>, context: &Context<'_>) -> R
         _ if !told.evidence.informant.is_empty() => role(context, Role::Finance)?,
         _ => {}
     }
+    room(file, told.evidence.words())?;
     let mut gathered = Gathered::of_firm(file, &told.firm, context);
     let reopens = file.and_then(|file| file.entry.as_ref()).is_some_and(let_go);
     if reopens {

@@ -3,6 +3,7 @@
 use super::{Context, Gathered, Refused, role, within};
 use crate::{
     auth::Role,
+    routing::above,
     watch::{
         ReferralState, Status,
         command::{Inform, Refer},
@@ -24,7 +25,7 @@ pub(super) fn step(file: &File, refer: &Refer, context: &Context<'_>) -> Result<
         ReferralAction::Redirect => send_on(file, referral, refer.to.unwrap_or(referral.body), refer, &mut gathered)?,
         ReferralAction::Escalate => escalate(file, referral, refer, &mut gathered)?,
         _ => {
-            let due = context.deadlines.after(state, context.today, context.calendar)?;
+            let due = context.deadlines.after(state, context.today, context.lists.calendar())?;
             let (opinion, note) = (refer.opinion.clone(), refer.note.clone());
             gathered.add(Event::Went { referral: referral.id, state, due, opinion, note });
             follow(file, referral, state, refer.opinion.as_ref(), &mut gathered);
@@ -51,7 +52,7 @@ fn escalate(file: &File, referral: &Referral, refer: &Refer, gathered: &mut Gath
     if referral.state() == ReferralState::Concluded && !disagreement {
         return Err(Refused::NoDisagreement);
     }
-    let region = referral.body.region.parent().ok_or(Refused::NoneAbove(referral.body))?;
+    let region = above(referral.body.region, gathered.context.lists).ok_or(Refused::NoneAbove(referral.body))?;
     send_on(file, referral, BodyId { region, ..referral.body }, refer, gathered)
 }
 
@@ -59,9 +60,7 @@ fn send_on(file: &File, referral: &Referral, to: BodyId, refer: &Refer, gathered
     if let Some(next) = referral.next {
         return Err(Refused::WentOn(next));
     }
-    let at_work = |known: &Referral| known.is_open() && known.round == referral.round && known.next.is_none();
-    let told = |known: &Referral| known.body == to && (at_work(known) || known.id == referral.id);
-    if file.referrals.iter().any(told) {
+    if referral.body == to || file.at_work(referral.round).any(|known| known.body == to) {
         return Err(Refused::Told(to));
     }
     let why = format!("{} ({})", refer.note, refer.action.chinese());

@@ -88,7 +88,7 @@ impl Model {
 
     pub(super) fn link(&mut self, identity: &Identity, number: u32, code: &str) -> Outcome {
         let firm = self.firm(number)?.clone();
-        wants(firm.is_within_reach_of(identity))?;
+        wants(firm.is_home_of(identity))?;
         if let Some(own) = &firm.code {
             wants(own == code)?;
             return Ok(false);
@@ -97,7 +97,7 @@ impl Model {
             self.firm(number)?.code = Some(code.to_owned());
             return Ok(true);
         };
-        wants(self.firms[index].is_within_reach_of(identity))?;
+        wants(self.firms[index].is_home_of(identity))?;
         self.firm(number)?.goes_on_in = u32::try_from(index + 1).ok();
         joins(&mut self.firms[index], firm);
         Ok(true)
