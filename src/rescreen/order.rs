@@ -71,6 +71,8 @@ pub trait Follow {
     fn begin(&mut self, read: Arc<AtomicU64>, size: Option<u64>, counts: &Counts);
     /// So far it is.
     fn tell(&mut self, counts: &Counts, position: Position);
+    /// So far it is on the disk.
+    fn kept(&mut self, _counts: &Counts, _position: Position) {}
     /// It ends.
     fn end(&mut self);
 }

@@ -176,6 +176,13 @@ pub fn checkpoint_of(path: &Path) -> PathBuf {
     beside(path, "checkpoint")
 }
 
+/// Every file that a run writes whose output is at `path`.
+#[must_use]
+pub fn beside_of(path: &Path) -> Vec<PathBuf> {
+    let (rejects, checkpoint) = (beside(path, "rejects.csv"), checkpoint_of(path));
+    vec![path.to_owned(), beside(path, "part"), beside(&rejects, "part"), rejects, beside(&checkpoint, "new"), checkpoint]
+}
+
 /// Whether a run that was stopped had put everything in its place already.
 #[must_use]
 pub fn was_finished(path: &Path, checkpoint: &Checkpoint) -> bool {

@@ -111,6 +111,7 @@ fn write(outcomes: Receiver<Receiver<Outcome>>, output: &mut Output, how: &mut R
         how.follow.tell(output.counts(), output.position());
         if kept.elapsed() >= how.checkpoint_every {
             output.checkpoint()?;
+            how.follow.kept(output.counts(), output.position());
             kept = Instant::now();
         }
     }
