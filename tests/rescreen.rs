@@ -1,6 +1,6 @@
 //! `mingcha rescreen`: real files, the real binary.
 
-mod changes;
+pub(crate) mod changes;
 mod dirt;
 mod formats;
 mod record;

@@ -265,3 +265,29 @@ async fn it_is_counted() {
     }
     assert!(metrics.contains("mingcha_rescreen_last_duration_seconds") && metrics.contains("mingcha_rescreen_running"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_follows_operations() {
+    let service = Service::open(&[]).await;
+    service.bureau.write("firms.tsv", FIRMS);
+    service.bureau.write("columns.csv", "甲,乙\n1,2\n");
+    let url = format!("http://{}", service.server.address);
+    let mingcha = |args: &[&str]| {
+        let output = crate::rescreen::changes::mingcha(&[&["operations", "--server", &url], args].concat());
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let good = service.start("firms.tsv", "good.csv").await.expect("it starts").name;
+    let bad = service.start("columns.csv", "bad.csv").await.expect("it starts").name;
+    let (status, said, _) = mingcha(&["wait", &good]);
+    assert!(status == Some(0) && said.contains("DONE") && said.contains("flagged    3"), "{said}");
+    let (status, said, _) = mingcha(&["wait", bad.strip_prefix("operations/").expect("a name")]);
+    assert!(status == Some(1) && said.contains("FAILED") && said.contains("error      columns.csv: "), "{said}");
+    assert_eq!(mingcha(&["show", &bad]).0, Some(1));
+    assert_eq!(mingcha(&["cancel", &good]).0, Some(0));
+    let (status, said, _) = mingcha(&["list", "--limit", "1"]);
+    assert!(status == Some(0) && said.lines().count() == 1 && said.starts_with(&bad), "{said}");
+    let (_, said, _) = mingcha(&["list"]);
+    assert!(said.lines().count() == 2 && said.contains("read 5, flagged 3, rejected 0  good.csv  anyone"), "{said}");
+    let (status, _, said) = mingcha(&["show", "operations/0"]);
+    assert!(status == Some(3) && said.contains("no operation"), "{said}");
+}
