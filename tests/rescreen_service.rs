@@ -47,6 +47,14 @@ impl Service {
         Self { channel: channel(&server.address).await, bureau, data, server }
     }
 
+    /// The same, where no file can grow beyond some MiB.
+    async fn without_room(mebibytes: usize) -> Self {
+        let (bureau, data) = (Bureau::new(), tempfile::tempdir().expect("a folder"));
+        let arguments = arguments(&bureau, &data, &[]);
+        let server = Server::without_room(mebibytes, &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        Self { channel: channel(&server.address).await, bureau, data, server }
+    }
+
     /// Starts the service again, which has ended.
     async fn again(self, more: &[&str]) -> Self {
         let Self { bureau, data, server, .. } = self;
@@ -117,10 +125,16 @@ impl Service {
 }
 
 fn serve(bureau: &Bureau, data: &TempDir, more: &[&str]) -> Server {
+    let arguments = arguments(bureau, data, more);
+    Server::start(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn arguments(bureau: &Bureau, data: &TempDir, more: &[&str]) -> Vec<String> {
     let (folder, data) = (bureau.path(""), data.path());
-    // tests share their machine with others: a gentle run would wait for them
     let args = ["--data", data.to_str().expect("a name"), "--rescreen-folder", folder.to_str().expect("a name")];
-    Server::start(&[&args[..], &["--rescreen-gentle=false", "--rescreen-checkpoint-every", "0s"], more].concat())
+    // tests share their machine with others: a gentle run would wait for them
+    let gentle = if more.contains(&"--rescreen-gentle=true") { &[][..] } else { &["--rescreen-gentle=false"] };
+    [&args[..], &["--rescreen-checkpoint-every", "0s"], gentle, more].concat().into_iter().map(str::to_owned).collect()
 }
 
 fn options() -> RescreenOptions {

@@ -227,7 +227,7 @@ pub(crate) fn bad_paths(paths: &[BadPath]) -> Status {
 /// What could not be written to the disk.
 pub(crate) fn not_written(error: &io::Error) -> Status {
     match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             with_reason(Code::ResourceExhausted, "DISK_FULL", "there is no room on the disk of the service")
         }
         io::ErrorKind::AlreadyExists => with_reason(Code::AlreadyExists, "EXISTS", "something is there already"),

@@ -335,14 +335,15 @@ impl Operations {
         }
         let (inner, theirs) = (Arc::clone(&self.0), Arc::clone(operation));
         // a thread of its own: what has become gentle stays so, and what is said at the end must not wait
-        let carried = thread::spawn(move || {
+        let carried = thread::Builder::new().name("rescreening".to_owned()).spawn(move || {
             if inner.settings.gentle {
                 gently();
             }
             inner.runner.carry_out(&theirs)
         });
         let internal = || Failure { kind: FailureKind::Internal, message: "the operation failed by a mistake in the service".to_owned() };
-        self.settle(operation, carried.join().unwrap_or_else(|_| Err(internal())));
+        let outcome = carried.map_or_else(|_| Err(internal()), |carried| carried.join().unwrap_or_else(|_| Err(internal())));
+        self.settle(operation, outcome);
         self.book().running -= 1;
         self.dispatch();
         self.prune();

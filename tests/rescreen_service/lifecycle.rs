@@ -291,3 +291,39 @@ async fn the_command_line_follows_operations() {
     let (status, _, said) = mingcha(&["show", "operations/0"]);
     assert!(status == Some(3) && said.contains("no operation"), "{said}");
 }
+
+/// The kernel's number of `SCHED_IDLE`.
+const IDLE: u32 = 5;
+
+#[tokio::test]
+async fn runs_take_only_processors_that_nobody_wants() {
+    let service = Service::open(&["--rescreen-gentle=true"]).await;
+    service.bureau.write("firms.csv", register(60_000));
+    let name = service.start("firms.csv", "out.csv").await.expect("it starts").name;
+    let gentle = async {
+        loop {
+            let policies = service.server.policies("rescreening");
+            if policies.len() > 1 && policies.iter().all(|policy| *policy == IDLE) {
+                break; // the one that writes, and those that read and judge
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), gentle).await.expect("it is gentle");
+    service.operations().cancel_operation(CancelOperationRequest { name: name.clone() }).await.expect("it is cancelled");
+    assert_eq!(state(&service.ended(&name).await), RescreenState::Cancelled);
+}
+
+#[tokio::test]
+async fn an_output_for_which_there_is_no_room_fails_its_operation() {
+    let service = Service::without_room(24).await;
+    let scope = "金融、证券、".repeat(2_000);
+    let rows: Vec<String> = (0..900).map(|number| format!("某地众诚理财{number}有限公司,{scope}")).collect();
+    let register = format!("企业名称,经营范围\n{}\n", rows.join("\n"));
+    assert!(register.len() > 24 << 20);
+    service.bureau.write("firms.csv", register);
+    let name = service.start("firms.csv", "out.csv").await.expect("it starts").name;
+    let (code, message) = error(&service.ended(&name).await);
+    assert!(code == Code::ResourceExhausted && message.starts_with("out.csv"), "{code:?} {message}");
+    assert_eq!(service.bureau.files(), ["firms.csv"]);
+}

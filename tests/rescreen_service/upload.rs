@@ -133,3 +133,15 @@ async fn one_that_sends_nothing_is_given_up() {
     refused(answer, Code::DeadlineExceeded, "limits.idle");
     until_files(&service, 0).await;
 }
+
+#[tokio::test]
+async fn one_for_which_there_is_no_room_is_told_so_and_leaves_nothing() {
+    let service = Service::without_room(24).await;
+    let text = "x".repeat(25 << 20);
+    let sent = stream::iter(parts(&text, header("firms.csv", "out.csv", 0)));
+    refused(service.starts().upload_rescreen(sent).await, Code::ResourceExhausted, "DISK_FULL");
+    until_files(&service, 0).await;
+    let started = service.starts().upload_rescreen(stream::iter(parts(FIRMS, header("firms.tsv", "out.csv", 0)))).await;
+    let name = started.expect("it starts").into_inner().name;
+    assert_eq!(state(&service.ended(&name).await), RescreenState::Done);
+}
