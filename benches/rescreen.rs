@@ -99,9 +99,9 @@ fn rescreened(engine: &Engine, path: &Path, folder: &Path) -> Counts {
     let defaults = Defaults { day, event: Event::Existing, region: Region::NATION, kind: EntityKind::Enterprise };
     let layout = Layout { format: Format::Csv, csv: CsvOptions::default(), columns: FLAGGED };
     let mut output = Output::begin(&folder.join("out.csv"), Fingerprint::default(), layout).expect("begun");
-    let progress = Progress::new(source.read(), None, 0);
+    let mut progress = Progress::new(source.read(), None, 0);
     let rosters = Rosters::default();
-    let how = Run { stop: &AtomicBool::new(false), checkpoint_every: Duration::from_secs(5), progress, recorder: None };
+    let how = Run { stop: &AtomicBool::new(false), checkpoint_every: Duration::from_secs(5), follow: &mut progress, recorder: None };
     assert!(run(&mut source, &|| Judge::new(engine, None, &rosters, defaults, layout), &mut output, how).expect("screened"));
     output.finish(day, engine.lists().divisions()).expect("written")
 }

@@ -36,7 +36,7 @@ use mingcha::{
     wire::{
         understand,
         v1::{
-            BatchScreenRequest, BatchScreenResponse, ScreenRequest, ScreenResponse,
+            BatchScreenRequest, BatchScreenResponse, ScreenRequest, ScreenResponse, ScreenStreamRequest, ScreenStreamResponse,
             screening_service_client::ScreeningServiceClient,
             screening_service_server::{ScreeningService, ScreeningServiceServer},
         },
@@ -44,7 +44,7 @@ use mingcha::{
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, Request, Response, Status, service::Routes, transport::Channel};
+use tonic::{Code, Request, Response, Status, Streaming, service::Routes, transport::Channel};
 
 const FIRMS: usize = 5_000;
 const ROUNDS: usize = 10;
@@ -55,11 +55,17 @@ struct Echo(HashMap<String, ScreenResponse>);
 
 #[tonic::async_trait]
 impl ScreeningService for Echo {
+    type ScreenStreamStream = tokio_stream::Empty<Result<ScreenStreamResponse, Status>>;
+
     async fn screen(&self, request: Request<ScreenRequest>) -> Result<Response<ScreenResponse>, Status> {
         Ok(Response::new(self.0[&request.into_inner().name].clone()))
     }
 
     async fn batch_screen(&self, _: Request<BatchScreenRequest>) -> Result<Response<BatchScreenResponse>, Status> {
+        Err(Status::unimplemented("not measured"))
+    }
+
+    async fn screen_stream(&self, _: Request<Streaming<ScreenStreamRequest>>) -> Result<Response<Self::ScreenStreamStream>, Status> {
         Err(Status::unimplemented("not measured"))
     }
 }

@@ -52,6 +52,7 @@ pub mod http;
 pub mod journal;
 pub mod library;
 pub mod office;
+pub mod operations;
 pub mod register;
 pub mod rescreen;
 pub mod server;

@@ -20,6 +20,7 @@ mod office;
 mod openapi;
 mod oracle;
 mod rescreen;
+mod rescreen_service;
 mod rules;
 mod server;
 mod service;

@@ -25,6 +25,9 @@ fn the_committed_copy_is_that_of_the_contract() {
 fn it_is_openapi_and_answers_are_as_it_says() {
     let served = Served::start(router());
     let data = tempfile::tempdir().expect("a folder");
-    let office = Server::start(&["--data", data.path().to_str().expect("a plain name")]);
+    let registers = tempfile::tempdir().expect("a folder");
+    fs::write(registers.path().join("firms.csv"), "企业名称\n某地众诚理财有限公司\n").expect("written");
+    let [data, registers] = [&data, &registers].map(|folder| folder.path().to_str().expect("a plain name"));
+    let office = Server::start(&["--data", data, "--rescreen-folder", registers, "--rescreen-gentle=false"]);
     run(".venv/installed", &[".venv/bin/python", "openapi.py"], &[&served.address.to_string(), &office.address]);
 }

@@ -1,10 +1,10 @@
 //! `mingcha rescreen`: real files, the real binary.
 
-mod changes;
+pub(crate) mod changes;
 mod dirt;
 mod formats;
 mod record;
-mod resume;
+pub(crate) mod resume;
 mod roster;
 
 use std::{
@@ -16,7 +16,7 @@ use std::{
 use tempfile::TempDir;
 
 /// The day as of which the tests judge.
-const DAY: &str = "2026-11-01";
+pub(crate) const DAY: &str = "2026-11-01";
 
 /// A folder with registers and what was made of them.
 pub(crate) struct Bureau(TempDir);

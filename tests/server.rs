@@ -28,7 +28,19 @@ impl Server {
 
     /// The same, at an address.
     pub(crate) fn at(address: &str, args: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_mingcha"))
+        Self::of(Command::new(env!("CARGO_BIN_EXE_mingcha")), address, args)
+    }
+
+    /// The same on a free port, where no file can grow beyond `mebibytes`, as on a disk without room.
+    pub(crate) fn without_room(mebibytes: usize, args: &[&str]) -> Self {
+        let mut shell = Command::new("sh");
+        let limit = mebibytes * 2048; // in blocks of 512 bytes; without the signal, writing fails
+        shell.args(["-c", &format!("trap '' XFSZ; ulimit -f {limit}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_mingcha")]);
+        Self::of(shell, "127.0.0.1:0", args)
+    }
+
+    fn of(mut program: Command, address: &str, args: &[&str]) -> Self {
+        let mut child = program
             .args(["serve", "--listen", address])
             .args(args)
             .env_remove("MINGCHA_WORDLISTS")
@@ -65,6 +77,18 @@ impl Server {
     /// The most that its resident memory ever was, in bytes.
     pub(crate) fn peak(&self) -> usize {
         self.memory("VmHWM:")
+    }
+
+    /// The scheduling policies of its threads of this name, as the kernel numbers them.
+    pub(crate) fn policies(&self, name: &str) -> Vec<u32> {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("it runs");
+        let policy = |folder: std::path::PathBuf| {
+            let named = std::fs::read_to_string(folder.join("comm")).ok()?.trim() == name;
+            let status = std::fs::read_to_string(folder.join("stat")).ok()?;
+            let fields = status.rsplit_once(')')?.1; // a name can hold spaces; the policy is field 41, the state behind the name field 3
+            named.then(|| fields.split_whitespace().nth(38)?.parse().ok()).flatten()
+        };
+        threads.filter_map(|thread| policy(thread.ok()?.path())).collect()
     }
 
     fn memory(&self, kind: &str) -> usize {

@@ -355,8 +355,8 @@ fn the_document_says_where_fields_travel() {
         parameters.iter().filter(|p| p["in"] == place).map(|p| p["name"].as_str().expect("a name").to_owned()).collect()
     };
     assert_eq!(names("/v1/things/{id}", "get", "path"), ["id"]);
-    assert_eq!(names("/v1/shelves/{inner.text}/{name}", "get", "path"), ["inner.text", "name"]);
-    let query = names("/v1/shelves/{inner.text}/{name}", "get", "query");
+    assert_eq!(names("/v1/shelves/{inner.text}/books/{name}", "get", "path"), ["inner.text", "name"]);
+    let query = names("/v1/shelves/{inner.text}/books/{name}", "get", "query");
     assert!(
         ["inner.kind", "kinds", "flag", "at", "perhaps", "twoWords", "self.id", "self.self.id"]
             .iter()
@@ -371,7 +371,8 @@ fn the_document_says_where_fields_travel() {
     assert_eq!(names("/v1/things/{id}:close", "post", "query"), [""; 0]);
     let body = &document["paths"]["/v1/things/{id}"]["put"]["requestBody"]["content"]["application/json"]["schema"];
     assert_eq!(body["$ref"], "#/components/schemas/things.v1.Inner");
-    let ids = ["/v1/things/{id}", "/v1/shelves/{inner.text}/{name}"].map(|path| document["paths"][path]["get"]["operationId"].clone());
+    let ids =
+        ["/v1/things/{id}", "/v1/shelves/{inner.text}/books/{name}"].map(|path| document["paths"][path]["get"]["operationId"].clone());
     assert_eq!(ids, ["ThingService_Get", "ThingService_Get_1"]);
     assert!(document["paths"]["/v1/things:watch"]["get"]["responses"]["200"]["content"]["application/x-ndjson"].is_object());
     let thing = &document["components"]["schemas"]["things.v1.Thing"];

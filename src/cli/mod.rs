@@ -6,6 +6,7 @@ mod config;
 mod journal;
 mod jsonl;
 mod lists;
+mod operations;
 mod paint;
 mod preview;
 mod reading;
@@ -50,6 +51,8 @@ enum Command {
     Watch(Box<watch::Arguments>),
     /// The referrals of a running service, or of a data folder.
     Referral(Box<referral::Arguments>),
+    /// The re-screenings that a running service carries out.
+    Operations(Box<operations::Arguments>),
     /// Back up a running service to a folder.
     Backup(backup::Backup),
     /// Make a data folder of a backup.
@@ -81,6 +84,7 @@ impl Cli {
         match self.command {
             Command::Screen(arguments) => arguments.run(&lists),
             Command::Rescreen(arguments) => arguments.run(&lists),
+            Command::Operations(arguments) => arguments.run(),
             Command::Serve(flags) => serve::run(flags, &lists),
             Command::Config(command) => command.run(&lists),
             Command::Watch(arguments) => arguments.run(&lists),

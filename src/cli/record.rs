@@ -5,7 +5,6 @@ use std::{future::ready, path::Path, time::Duration};
 use anyhow::Context;
 use clap::Args;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use sha2::{Digest, Sha256};
 use tokio::{runtime::Runtime, time::sleep};
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
@@ -17,21 +16,18 @@ use super::{
     watch::said,
 };
 use crate::{
-    hex::Hex,
     rescreen::{
         RescreenError,
         record::{Recorder, Tally, Watched},
     },
     screen::ENGINE_VERSION,
-    vocabulary::{Decision, Event},
-    watch::Source,
+    vocabulary::Decision,
     wire::{
-        licence, member, number,
+        member, rescreened,
         v1::{
-            ListInstrumentsRequest, RecordScreeningRequest, RecordScreeningResponse, ScreenRequest,
-            watch_list_service_client::WatchListServiceClient, wordlist_service_client::WordlistServiceClient,
+            ListInstrumentsRequest, RecordScreeningRequest, RecordScreeningResponse, watch_list_service_client::WatchListServiceClient,
+            wordlist_service_client::WordlistServiceClient,
         },
-        watch::code,
     },
 };
 
@@ -155,7 +151,7 @@ async fn recorded(client: WatchListServiceClient<Line>, firm: Watched, lists_has
     let failed = |why: &dyn std::fmt::Display| {
         RescreenError::Unrecorded(format!("{} line {} '{}': {why}", firm.input, firm.line, visible(&firm.firm.name)))
     };
-    let answer = patiently(client, request(&firm, lists_hash)).await.map_err(|status| failed(&said(&status)))?;
+    let answer = patiently(client, rescreened(&firm, lists_hash)).await.map_err(|status| failed(&said(&status)))?;
     let screening = answer.screening.unwrap_or_default();
     if member::<Decision>(screening.decision) != Some(firm.decision) {
         let theirs = member::<Decision>(screening.decision).map_or("nothing", Decision::id);
@@ -186,30 +182,4 @@ fn again_after(status: &Status, tries: u32) -> Option<Duration> {
         Some(info) => (tries < COMES_AGAIN).then(|| info.retry_delay.unwrap_or(PAUSE)),
         None => (status.code() == Code::Unavailable && tries < RECONNECTS).then_some(PAUSE),
     }
-}
-
-fn request(watched: &Watched, lists_hash: &str) -> RecordScreeningRequest {
-    let Watched { firm, uscc, .. } = watched;
-    let at = &firm.circumstances;
-    let screen = ScreenRequest {
-        name: firm.name.clone(),
-        scope: firm.scope.clone(),
-        region: at.region.to_string(),
-        entity_kind: number(at.kind),
-        event: number(Event::Existing),
-        date: at.day.to_string(),
-        uscc: code(uscc).unwrap_or_default(),
-        licences: firm.licences.iter().map(licence).collect(),
-        lists_hash: lists_hash.to_owned(),
-        ..ScreenRequest::default()
-    };
-    let request = RecordScreeningRequest { screen: Some(screen), source: number(Source::Rescreening), ..Default::default() };
-    RecordScreeningRequest { request_id: id_of(&request), ..request }
-}
-
-/// A request's id by what it says: a firm that stands twice in a register, with two scopes, would else be new each time.
-fn id_of(request: &RecordScreeningRequest) -> String {
-    use prost::Message;
-    let said = Sha256::new().chain_update(ENGINE_VERSION).chain_update(request.encode_to_vec()).finalize();
-    format!("rescreening:{}", Hex(&said[..20]))
 }

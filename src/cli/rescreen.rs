@@ -29,16 +29,15 @@ use crate::{
     problem::Problems,
     register::{OpenError, text},
     rescreen::{
-        Checkpoint, Counts, Defaults, Delta, Fingerprint, Judge, Layout, Output, RescreenError, Rosters, Source,
-        columns::{CHANGED, FLAGGED},
-        output::{checkpoint_of, was_finished},
-        pipeline::{Run, run},
+        Checkpoint, Counts, Delta, Order, RescreenError,
+        order::{Ended, Hands, Judging, day_of},
+        output::{checkpoint_of, tidy},
         progress::Progress,
         record::Recorder,
         roster::Meaning,
     },
-    screen::{ENGINE_VERSION, Engine},
-    sheet::{CsvOptions, Encoding, Format},
+    screen::Engine,
+    sheet::{CsvOptions, Encoding},
     vocabulary::Event,
     wordlist::Files,
 };
@@ -172,57 +171,41 @@ impl Arguments {
     ) -> Result<anyhow::Result<ExitCode>, RescreenError> {
         let told =
             Told { engine, out: &self.out, delta: delta.is_some(), recorded: self.recording.place(self.data.as_deref()).map(Place::name) };
-        let format = Format::of(&self.out).map_err(RescreenError::output(&self.out))?;
-        let layout = Layout { format, csv: self.csv(), columns: if delta.is_some() { CHANGED } else { FLAGGED } };
-        let rosters = self.rosters(engine)?;
-        let mut source = Source::new(self.inputs.clone(), self.reading.options());
-        source.check()?;
         let earlier = self.earlier()?;
-        let earlier_day = earlier.as_ref().and_then(|earlier| day::parse(&earlier.fingerprint.day).ok());
-        let day = self.date.or(earlier_day).unwrap_or_else(today);
-        let fingerprint = self.fingerprint(engine, delta, region, day, &source.sizes());
-        let mut output = match earlier {
-            None => Output::begin(&self.out, fingerprint, layout)?,
-            Some(earlier) => match self.go_on(earlier, &fingerprint, &mut source, layout)? {
-                Earlier::Done(counts) => return Ok(told.tell(&counts)),
-                Earlier::GoesOn(output) => *output,
-            },
+        let day = self.date.or_else(|| earlier.as_ref().and_then(day_of)).unwrap_or_else(today);
+        let hands = Hands {
+            stop: &stopped_by_signals(),
+            checkpoint_every: Duration::from_secs(self.checkpoint_every),
+            follow: &mut Progress::default(),
+            recorder: watch_list.map(|watch_list| watch_list as &mut dyn Recorder),
         };
-        let defaults = Defaults { day, event: self.event, region, kind: self.reading.entity };
-        let stop = stopped_by_signals();
-        let progress = Progress::new(source.read(), source.sizes().into_iter().sum(), output.counts().rows);
-        let recorder = watch_list.map(|watch_list| watch_list as &mut dyn Recorder);
-        let how = Run { stop: &stop, checkpoint_every: Duration::from_secs(self.checkpoint_every), progress, recorder };
-        if !run(&mut source, &|| Judge::new(engine, delta, &rosters, defaults, layout).keeping(self.recording.record), &mut output, how)? {
-            return Ok(Ok(interrupted(output.counts(), &self.out)));
+        match self.order(region).carry_out(Judging { engine, delta, day }, earlier, hands)? {
+            Ended::Stopped(counts) => Ok(Ok(interrupted(&counts, &self.out))),
+            Ended::Done(counts) => {
+                tidy(&self.out)?;
+                Ok(told.tell(&counts))
+            }
         }
-        let counts = output.finish(day, engine.lists().divisions())?;
-        Ok(told.tell(&counts))
     }
 
-    /// Goes on where an earlier run was stopped.
-    fn go_on(&self, earlier: Checkpoint, fingerprint: &Fingerprint, source: &mut Source, layout: Layout) -> Result<Earlier, RescreenError> {
-        if let Some(part) = fingerprint.difference(&earlier.fingerprint) {
-            return Err(RescreenError::Changed(part.to_owned()));
+    fn order(&self, region: Region) -> Order {
+        Order {
+            inputs: self.inputs.clone(),
+            out: self.out.clone(),
+            reading: self.reading.options(),
+            writing: self.csv(),
+            region,
+            kind: self.reading.entity,
+            event: self.event,
+            rosters: self.rosters.iter().cloned().zip(self.meanings.iter().copied()).collect(),
+            recorded: self.recording.place(self.data.as_deref()).map(Place::name),
+            within: None,
         }
-        if was_finished(&self.out, &earlier)? {
-            return Ok(Earlier::Done(Box::new(earlier.counts)));
-        }
-        source.skip_to(earlier.position)?;
-        Ok(Earlier::GoesOn(Box::new(Output::resume(&self.out, earlier, layout)?)))
     }
 
     fn csv(&self) -> CsvOptions {
         let encoding = if self.out_encoding == text::Encoding::Gb18030 { Encoding::Gb18030 } else { Encoding::Utf8 };
         CsvOptions { encoding, raw: self.raw }
-    }
-
-    fn rosters(&self, engine: &Engine) -> Result<Rosters, RescreenError> {
-        let mut rosters = Rosters::default();
-        for (roster, meaning) in self.rosters.iter().zip(&self.meanings) {
-            rosters.add(roster, *meaning, engine)?;
-        }
-        Ok(rosters)
     }
 
     /// The checkpoint of the run to go on with, if there is to be one.
@@ -234,47 +217,6 @@ impl Arguments {
             _ => Ok(None),
         }
     }
-
-    fn fingerprint(
-        &self,
-        engine: &Engine,
-        delta: Option<&Delta<'_>>,
-        region: Region,
-        day: day::Date,
-        sizes: &[Option<u64>],
-    ) -> Fingerprint {
-        let names = self.inputs.iter().map(|input| input.display().to_string());
-        let read = |roster: &PathBuf| std::fs::read(roster).map_or(0, |bytes| crc32fast::hash(&bytes));
-        let rosters = self
-            .rosters
-            .iter()
-            .zip(&self.meanings)
-            .map(|(roster, meaning)| format!("{} {:08x} {meaning:?}", roster.display(), read(roster)));
-        let rosters = rosters.collect::<Vec<_>>().join(" ");
-        let recorded = self.recording.place(self.data.as_deref()).map_or_else(String::new, Place::name); // what another service was told, this one would lack
-        let since = delta.map(|delta| delta.before().lists().hash());
-        Fingerprint {
-            engine: ENGINE_VERSION.to_owned(),
-            lists: engine.lists().hash().to_owned(),
-            inputs: names.zip(sizes.iter().copied()).collect(),
-            day: day.to_string(),
-            options: format!(
-                "{region} {:?} {:?} {:?} {:?} {since:?} {rosters} {recorded}",
-                self.reading.entity,
-                self.event,
-                self.reading.options(),
-                self.csv()
-            ),
-        }
-    }
-}
-
-/// What an earlier run left.
-enum Earlier {
-    /// All was done but the tidying up.
-    Done(Box<Counts>),
-    /// An output to go on with.
-    GoesOn(Box<Output>),
 }
 
 /// A version of the lists, and the engine that has it.

@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    path::Path,
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -13,7 +14,7 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
     task::JoinHandle,
-    time::sleep,
+    time::{Instant, sleep, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 use tonic_health::{ServingStatus, server::HealthReporter};
@@ -21,10 +22,11 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use super::{CUT_OFF, Lists, bad_use, config};
 use crate::{
     config::{Config, flags::Flags},
-    grpc::{self, Desk},
+    grpc::{self, Desk, OwnWatchList},
     journal::anchor::AnchorError,
     library::{self, Library, ReloadError, Reloaded, Source},
     office::{self, Anchors, Office},
+    operations::{self, Folders, Operations, folder::Folder},
     screen::ENGINE_VERSION,
     server::{
         Listening,
@@ -93,12 +95,14 @@ struct Service {
     address: SocketAddr,
     anyone: bool,
     notice: Duration,
+    grace: Duration,
     library: Arc<Library>,
     certificates: Option<Arc<Certificates>>,
     metrics: Arc<Metrics>,
     health: HealthReporter,
     ready: watch::Sender<Readiness>,
     office: Mutex<Option<office::Opened>>,
+    operations: Option<Operations>,
     anchoring: Mutex<Option<JoinHandle<()>>>,
     /// Ends the streams that would go on.
     streams: CancellationToken,
@@ -139,6 +143,8 @@ impl Service {
             None => None,
         };
         let desk = Desk::new(Arc::clone(&library), Arc::clone(metrics)).with(office, streams.clone());
+        let operations = open_operations(&config, &desk).await?;
+        let desk = desk.operating(operations.clone(), config.rescreen.upload_bytes);
         let (routes, health) = grpc::routes(&desk, &config.limits).await?;
         let anyone = config.auth.is_none();
         let grpc = layered(routes.into_axum_router(), &config.limits, Arc::new(Callers::new(config.auth)), metrics);
@@ -152,17 +158,19 @@ impl Service {
         let listening = Mutex::new(Some(tokio::spawn(listen(listener, listening, stop.clone()))));
         let metrics = Arc::clone(metrics);
         let (office, anchoring) = (Mutex::new(opened), Mutex::new(anchoring));
-        let notice = config.notice;
+        let (notice, grace) = (config.notice, config.grace);
         Ok(Self {
             address,
             anyone,
             notice,
+            grace,
             library,
             certificates,
             metrics,
             health,
             ready,
             office,
+            operations,
             anchoring,
             streams,
             quiet,
@@ -201,12 +209,21 @@ impl Service {
         self.ready.send_replace(Readiness::NotReady("stopping".into()));
         grpc::say(&self.health, ServingStatus::NotServing).await;
         sleep(self.notice).await;
+        let until = Instant::now() + self.grace;
         self.stop.cancel();
         self.streams.cancel();
+        if let Some(operations) = &self.operations {
+            operations.stop();
+        }
         let in_order = match taken(&self.listening) {
             Some(listening) => listening.await.context("the listener failed")?,
             None => true, // stopped before
         };
+        if let Some(operations) = &self.operations
+            && timeout_at(until, operations.quiet()).await.is_err()
+        {
+            tracing::warn!("a re-screening did not stop in time: it goes on from its last checkpoint when the service starts again");
+        }
         self.quiet.cancel();
         if let Some(anchoring) = taken(&self.anchoring) {
             anchoring.await.context("the anchoring failed")?;
@@ -228,6 +245,27 @@ async fn open_office(config: &Config) -> Result<Option<office::Opened>, NotStart
     let settings = office::Settings { data, deadlines: config.deadlines };
     let opened = tokio::task::spawn_blocking(move || Office::open(&settings)).await.context("the data folder could not be opened")?;
     Ok(Some(opened.map_err(anyhow::Error::from)?))
+}
+
+/// The re-screenings over the data folder, where a folder of registers is configured.
+async fn open_operations(config: &Config, desk: &Desk) -> Result<Option<Operations>, NotStarted> {
+    let (Some(data), Some(folder)) = (config.data.clone(), config.rescreen.folder.clone()) else { return Ok(None) };
+    let rescreen = config.rescreen.clone();
+    let open = |path: &Path| Folder::open(path).map_err(|error| NotStarted::BadUse(format!("{}: {error}", path.display())));
+    let registers = open(&folder)?;
+    let outputs = rescreen.output.as_deref().map_or_else(|| Ok(registers.clone()), open)?;
+    let settings = operations::Settings {
+        at_once: rescreen.at_once,
+        kept: rescreen.kept,
+        checkpoint_every: rescreen.checkpoint_every,
+        gentle: rescreen.gentle,
+    };
+    let recording = Box::new(OwnWatchList::new(desk.clone(), config.auth.as_deref()));
+    let (library, metrics) = (Arc::clone(&desk.library), Arc::clone(&desk.metrics));
+    let folders = Folders { registers, outputs };
+    let open = move || Operations::open(&data, folders, settings, library, recording, metrics);
+    let opened = tokio::task::spawn_blocking(open).await.context("the re-screenings could not be opened")?;
+    Ok(Some(opened.context("the re-screenings cannot be opened")?))
 }
 
 /// Anchors what the office records, and counts it, until `stop`.

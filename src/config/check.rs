@@ -49,6 +49,11 @@ pub(super) fn together(config: &Config, given: &Given) -> Vec<Problem> {
         "needs data: without it there is no journal",
     );
     say(config.anchor.every.is_zero(), "journal.anchor_every", "must be more than nothing");
+    say(no_data && config.rescreen.folder.is_some(), "rescreen.folder", "needs data: re-screenings are kept there");
+    say(config.rescreen.folder.is_none() && config.rescreen.output.is_some(), "rescreen.output", "needs rescreen.folder");
+    for (path, count) in [("rescreen.at_once", config.rescreen.at_once), ("rescreen.upload_bytes", config.rescreen.upload_bytes)] {
+        say(count == 0, path, "must be more than nothing");
+    }
     limits(config, &mut say);
     for origin in &config.http.cors_origins {
         say(!is_origin(origin), "http.cors_origins", &format!("'{origin}' is no origin such as https://host or https://host:8443"));
@@ -128,6 +133,9 @@ pub fn files(config: &Config) -> Vec<Problem> {
     }
     if let Some(folder) = config.wordlists.as_ref().filter(|folder| !folder.is_dir()) {
         problems.push(at(folder, "wordlists", "is no folder"));
+    }
+    for (path, folder) in [("rescreen.folder", &config.rescreen.folder), ("rescreen.output", &config.rescreen.output)] {
+        problems.extend(folder.as_ref().filter(|folder| !folder.is_dir()).map(|folder| at(folder, path, "is no folder")));
     }
     if let Some(folder) = config.data.as_ref().filter(|folder| folder.exists() && !folder.is_dir()) {
         problems.push(at(folder, "data", "is no folder"));

@@ -30,6 +30,8 @@ pub struct Config {
     pub deadlines: Deadlines,
     /// Heads of the journal that are signed and kept elsewhere.
     pub anchor: Anchor,
+    /// Re-screenings in the service.
+    pub rescreen: Rescreen,
     /// How long calls in flight have to finish after SIGTERM.
     pub grace: Duration,
     /// How long the service goes on taking calls after SIGTERM while its health says `NOT_SERVING`, for balancers to hear of it.
@@ -74,6 +76,25 @@ pub struct Anchor {
     pub key: Option<PathBuf>,
     /// How often the head is written, where it has changed.
     pub every: Duration,
+}
+
+/// Re-screenings in the service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rescreen {
+    /// The folder of registers that callers may name, and to which they bring theirs. `None`: there are no re-screenings.
+    pub folder: Option<PathBuf>,
+    /// The folder of outputs. `None`: that of registers.
+    pub output: Option<PathBuf>,
+    /// How many go on at a time.
+    pub at_once: usize,
+    /// How many that have ended are kept.
+    pub kept: usize,
+    /// The largest register that can be brought, in bytes.
+    pub upload_bytes: usize,
+    /// How often a run puts on the disk how far it is.
+    pub checkpoint_every: Duration,
+    /// Whether runs take only processors that nobody else wants.
+    pub gentle: bool,
 }
 
 /// Limits of the service.
@@ -161,6 +182,7 @@ impl Default for Config {
             data: None,
             deadlines: Deadlines::default(),
             anchor: Anchor { file: None, key: None, every: Duration::from_secs(10) },
+            rescreen: Rescreen::default(),
             grace: Duration::from_secs(10),
             notice: Duration::ZERO,
             tls: None,
@@ -182,6 +204,20 @@ impl Default for Tls {
             client_required: true,
             crl: None,
             watch: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Default for Rescreen {
+    fn default() -> Self {
+        Self {
+            folder: None,
+            output: None,
+            at_once: 1,
+            kept: 1000,
+            upload_bytes: 4 << 30,
+            checkpoint_every: Duration::from_secs(5),
+            gentle: true,
         }
     }
 }

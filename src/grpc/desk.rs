@@ -12,6 +12,7 @@ use crate::{
     jurisdiction::Region,
     library::{Library, Version},
     office::Office,
+    operations::Operations,
     server::workers::{Cancelled, Workers},
     telemetry::Metrics,
 };
@@ -27,6 +28,10 @@ pub struct Desk {
     pub builder: Workers,
     /// The watch list. None where no data folder is configured.
     pub office: Option<Office>,
+    /// Re-screenings. None where no folder of registers is configured.
+    pub operations: Option<Operations>,
+    /// Largest register that can be brought, in bytes.
+    pub upload_bytes: usize,
     /// Said when the service stops: streams end then.
     pub stop: CancellationToken,
     /// What is counted.
@@ -38,13 +43,19 @@ impl Desk {
     #[must_use]
     pub fn new(library: Arc<Library>, metrics: Arc<Metrics>) -> Self {
         let (workers, builder) = (Workers::new(&metrics.queue_depth), Workers::of(1, &metrics.queue_depth));
-        Self { library, workers, builder, office: None, stop: CancellationToken::new(), metrics }
+        Self { library, workers, builder, office: None, operations: None, upload_bytes: 0, stop: CancellationToken::new(), metrics }
     }
 
     /// The same with a watch list, until `stop`.
     #[must_use]
     pub fn with(self, office: Option<Office>, stop: CancellationToken) -> Self {
         Self { office, stop, ..self }
+    }
+
+    /// The same with re-screenings, to which registers of so many bytes can be brought.
+    #[must_use]
+    pub fn operating(self, operations: Option<Operations>, upload_bytes: usize) -> Self {
+        Self { operations, upload_bytes, ..self }
     }
 
     /// The version of the lists that a request asks for, by its field `field`.

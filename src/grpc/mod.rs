@@ -8,8 +8,10 @@ pub(crate) mod fields;
 mod journal;
 mod page_token;
 mod referral;
+mod rescreen;
 mod screening;
 pub(crate) mod status;
+mod stream;
 mod watch;
 mod wordlist;
 
@@ -20,6 +22,7 @@ pub use codec::StrictCodec;
 pub use desk::Desk;
 pub use journal::Journals;
 pub use referral::Referrals;
+pub use rescreen::{LongRunning, OwnWatchList, Rescreens};
 pub use screening::{MOST_IN_A_BATCH, Screening};
 pub use watch::WatchList;
 pub use wordlist::Wordlist;
@@ -28,10 +31,11 @@ use crate::{
     config::Limits,
     wire::{
         DESCRIPTORS,
+        longrunning::operations_server::OperationsServer,
         v1::{
             journal_service_server::JournalServiceServer, referral_service_server::ReferralServiceServer,
-            screening_service_server::ScreeningServiceServer, watch_list_service_server::WatchListServiceServer,
-            wordlist_service_server::WordlistServiceServer,
+            rescreen_service_server::RescreenServiceServer, screening_service_server::ScreeningServiceServer,
+            watch_list_service_server::WatchListServiceServer, wordlist_service_server::WordlistServiceServer,
         },
     },
 };
@@ -54,11 +58,13 @@ pub async fn routes(desk: &Desk, limits: &Limits) -> Result<(Routes, HealthRepor
             .register_encoded_file_descriptor_set(DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    let routes = Routes::new(limited!(ScreeningServiceServer, Screening::new(desk.clone())))
+    let routes = Routes::new(limited!(ScreeningServiceServer, Screening::new(desk.clone()).idle(limits.idle)))
         .add_service(limited!(WordlistServiceServer, Wordlist::new(desk.clone())))
         .add_service(limited!(WatchListServiceServer, WatchList::new(desk.clone())))
         .add_service(limited!(ReferralServiceServer, Referrals::new(desk.clone())))
         .add_service(limited!(JournalServiceServer, Journals::new(desk.clone())))
+        .add_service(limited!(RescreenServiceServer, Rescreens::new(desk.clone(), limits.idle)))
+        .add_service(limited!(OperationsServer, LongRunning::new(desk.clone(), limits.longest_deadline)))
         .add_service(health_service)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?);
@@ -67,13 +73,15 @@ pub async fn routes(desk: &Desk, limits: &Limits) -> Result<(Routes, HealthRepor
 
 /// Says how the service is, as a whole and each part of it.
 pub async fn say(health: &HealthReporter, status: ServingStatus) {
-    const SERVICES: [&str; 6] = [
+    const SERVICES: [&str; 8] = [
         "",
         "mingcha.v1.ScreeningService",
         "mingcha.v1.WordlistService",
         "mingcha.v1.WatchListService",
         "mingcha.v1.ReferralService",
         "mingcha.v1.JournalService",
+        "mingcha.v1.RescreenService",
+        "google.longrunning.Operations",
     ];
     for service in SERVICES {
         health.set_service_status(service, status).await;

@@ -1,17 +1,18 @@
 //! `mingcha.v1.ScreeningService`.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 use super::{
     batch,
     desk::{Desk, caller, outside},
-    status,
+    status, stream,
 };
 use crate::{
     auth::Identity,
     clock::today,
+    config::Limits,
     day::Date,
     library::Version,
     screen::Engine,
@@ -19,7 +20,10 @@ use crate::{
     telemetry::Metrics,
     wire::{
         Bases, Understood, Violation, respond, understand,
-        v1::{BatchScreenRequest, BatchScreenResponse, ScreenRequest, ScreenResponse, screening_service_server::ScreeningService},
+        v1::{
+            BatchScreenRequest, BatchScreenResponse, ScreenRequest, ScreenResponse, ScreenStreamRequest,
+            screening_service_server::ScreeningService,
+        },
     },
 };
 
@@ -33,24 +37,33 @@ pub(super) const SHORT: usize = 8 << 10;
 #[derive(Debug)]
 pub struct Screening {
     desk: Desk,
+    idle: Duration,
 }
 
 impl Screening {
     /// A service that answers from the lists of `desk`.
     #[must_use]
     pub fn new(desk: Desk) -> Self {
-        Self { desk }
+        Self { desk, idle: Limits::default().idle }
+    }
+
+    /// The same, where a stream may be quiet for so long.
+    #[must_use]
+    pub fn idle(self, idle: Duration) -> Self {
+        Self { idle, ..self }
     }
 }
 
 #[tonic::async_trait]
 impl ScreeningService for Screening {
+    type ScreenStreamStream = stream::Answers;
+
     async fn screen(&self, request: Request<ScreenRequest>) -> Result<Response<ScreenResponse>, Status> {
         let identity = caller(&request)?;
         let request = request.into_inner();
         let version = self.desk.version(&request.lists_hash, "lists_hash").await?;
         let short = request.name.len() + request.scope.len() + request.advertisement.len() <= SHORT;
-        let examiner = Examiner { version, identity, metrics: Arc::clone(&self.desk.metrics), today: today() };
+        let examiner = Examiner::new(version, identity, &self.desk.metrics, today());
         let answer = move |_: &Cancelled| examiner.one(request, &mut Bases::Inline, &str::to_owned);
         let answered = if short { answer(&Cancelled::default()) } else { self.desk.work(answer).await? };
         answered.map(Response::new).map_err(Into::into)
@@ -60,8 +73,13 @@ impl ScreeningService for Screening {
         let identity = caller(&request)?;
         let BatchScreenRequest { requests, lists_hash } = request.into_inner();
         let version = self.desk.version(&lists_hash, "lists_hash").await?;
-        let examiner = Examiner { version, identity, metrics: Arc::clone(&self.desk.metrics), today: today() };
+        let examiner = Examiner::new(version, identity, &self.desk.metrics, today());
         batch::screen(&self.desk, Arc::new(examiner), requests, lists_hash).await.map(Response::new)
+    }
+
+    async fn screen_stream(&self, request: Request<Streaming<ScreenStreamRequest>>) -> Result<Response<stream::Answers>, Status> {
+        let identity = caller(&request)?;
+        Ok(Response::new(stream::screened(self.desk.clone(), identity, request.into_inner(), self.idle)))
     }
 }
 
@@ -115,6 +133,10 @@ pub(super) struct Examiner {
 }
 
 impl Examiner {
+    pub(super) fn new(version: Arc<Version>, identity: Arc<Identity>, metrics: &Arc<Metrics>, today: Date) -> Self {
+        Self { version, identity, metrics: Arc::clone(metrics), today }
+    }
+
     /// One firm; `path` says where a field of its request stands in the call.
     pub(super) fn one(&self, request: ScreenRequest, bases: &mut Bases, path: &dyn Fn(&str) -> String) -> Result<ScreenResponse, Refused> {
         let engine = self.version.engine();

@@ -1,10 +1,11 @@
 //! From what went wrong to a gRPC status: the only table.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, io, time::Duration};
 
 use http::HeaderMap;
+use prost::Message;
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, FieldViolation, PreconditionViolation, StatusExt};
+use tonic_types::{ErrorDetails, FieldViolation, PreconditionViolation, StatusExt, pb};
 
 use crate::{
     auth::{Access, Identity, Refusal, Refused, Role, method},
@@ -12,6 +13,11 @@ use crate::{
     jurisdiction::Region,
     library::{ReloadError, versions::VersionError},
     office::OfficeError,
+    operations::{
+        BadPath, DeleteError, StartError,
+        folder::PathError,
+        record::{Failure, FailureKind},
+    },
     problem::{Problem, Problems},
     watch::decide,
     wire::Violation,
@@ -150,9 +156,13 @@ pub(crate) fn stopping() -> Status {
 }
 
 fn come_again(reason: &str, message: impl Into<String>) -> Status {
+    come_again_with(Code::Unavailable, reason, message)
+}
+
+fn come_again_with(code: Code, reason: &str, message: impl Into<String>) -> Status {
     let mut details = ErrorDetails::with_retry_info(Some(COME_AGAIN));
     details.set_error_info(reason, DOMAIN, HashMap::new());
-    Status::with_error_details(Code::Unavailable, message, details)
+    Status::with_error_details(code, message, details)
 }
 
 /// A record that cannot be read as what it is: a mistake in the service, or another's journal.
@@ -189,6 +199,74 @@ pub(crate) fn office(error: &OfficeError) -> Status {
     }
 }
 
+/// A service without a folder of registers.
+pub(crate) fn no_operations() -> Status {
+    let message = "this service re-screens no registers: no folder of them is configured (rescreen.folder, with data)";
+    with_reason(Code::FailedPrecondition, "NO_REGISTERS", message)
+}
+
+/// Why an operation is not started.
+pub(crate) fn not_started(error: &StartError) -> Status {
+    match error {
+        StartError::Paths(paths) => bad_paths(paths),
+        StartError::Taken(_) => with_reason(Code::AlreadyExists, "OUTPUT_TAKEN", &error.to_string()),
+        StartError::Full => come_again_with(Code::ResourceExhausted, "OPERATIONS_FULL", error.to_string()),
+        StartError::Stopping => stopping(),
+        StartError::Keep(error) => not_written(error),
+    }
+}
+
+/// Paths that are not accepted: something that is there already is another's, all else is a bad request.
+pub(crate) fn bad_paths(paths: &[BadPath]) -> Status {
+    if let [BadPath { error: PathError::Exists(_), .. }] = paths {
+        return with_reason(Code::AlreadyExists, "EXISTS", &paths[0].to_string());
+    }
+    bad_request(paths.iter().map(|path| Violation { field: path.field.clone(), message: path.error.to_string() }).collect())
+}
+
+/// What could not be written to the disk.
+pub(crate) fn not_written(error: &io::Error) -> Status {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            with_reason(Code::ResourceExhausted, "DISK_FULL", "there is no room on the disk of the service")
+        }
+        io::ErrorKind::AlreadyExists => with_reason(Code::AlreadyExists, "EXISTS", "something is there already"),
+        _ => with_reason(Code::Unavailable, "DISK_FAILED", &format!("it cannot be written: {error}")),
+    }
+}
+
+/// An operation of another.
+pub(crate) fn not_the_owner() -> Status {
+    with_reason(Code::PermissionDenied, "NOT_THE_OWNER", "only the identity that started an operation may do this")
+}
+
+/// An operation that goes on.
+pub(crate) fn not_ended(error: &DeleteError) -> Status {
+    match error {
+        DeleteError::GoesOn => with_reason(Code::FailedPrecondition, "STATE", &error.to_string()),
+        DeleteError::Keep(error) => not_written(error),
+    }
+}
+
+/// Why an operation failed, as its result.
+pub(crate) fn failed(failure: &Failure) -> Status {
+    let (code, reason) = match failure.kind {
+        FailureKind::Input => (Code::InvalidArgument, "INPUT"),
+        FailureKind::Changed => (Code::FailedPrecondition, "CHANGED"),
+        FailureKind::NoRoom => (Code::ResourceExhausted, "DISK_FULL"),
+        FailureKind::Disk => (Code::Unavailable, "DISK_FAILED"),
+        FailureKind::Unrecorded => (Code::Aborted, "UNRECORDED"),
+        FailureKind::NotPermitted => (Code::PermissionDenied, "NOT_PERMITTED"),
+        FailureKind::Internal => (Code::Internal, "INTERNAL"),
+    };
+    with_reason(code, reason, &failure.message)
+}
+
+/// An operation that was cancelled, as its result.
+pub(crate) fn cancelled() -> Status {
+    with_reason(Code::Cancelled, "CANCELLED", "the operation was cancelled")
+}
+
 /// Why a command changes nothing.
 fn decided(refused: &decide::Refused, message: &str) -> Status {
     use decide::Refused as Why;
@@ -215,6 +293,22 @@ fn decided(refused: &decide::Refused, message: &str) -> Status {
 fn with_reason(code: Code, reason: &str, message: &str) -> Status {
     let short: String = message.chars().take(MESSAGE).collect();
     Status::with_error_details(code, short, ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new()))
+}
+
+/// A client that sent nothing for too long.
+pub(crate) fn idle() -> Status {
+    Status::deadline_exceeded("nothing was sent for as long as a stream may be quiet (limits.idle)")
+}
+
+/// A client that took no answer for too long.
+pub(crate) fn unread() -> Status {
+    Status::deadline_exceeded("no answer was taken for as long as a stream may be quiet (limits.idle)")
+}
+
+/// A status as a message: with its details, where it has some.
+pub(crate) fn message(status: &Status) -> pb::Status {
+    let detailed = (!status.details().is_empty()).then(|| pb::Status::decode(status.details()).ok()).flatten();
+    detailed.unwrap_or_else(|| pb::Status { code: status.code().into(), message: status.message().to_owned(), details: Vec::new() })
 }
 
 /// A call that took longer than it had.

@@ -117,7 +117,8 @@ fn parameters(binding: &Binding, comments: &Comments, schemas: &mut Schemas<'_>)
         let about = comments.at(&field.parent_message().parent_file(), field.path());
         json!({ "name": path, "in": place, "required": place == "path", "description": about, "schema": schemas.field(field) })
     };
-    let mut parameters: Vec<Value> = in_path.iter().map(|found| parameter("path", found)).collect();
+    let filled_in = |path: &str| binding.template.filled_in().any(|name| name == path);
+    let mut parameters: Vec<Value> = in_path.iter().filter(|(path, _)| filled_in(path)).map(|found| parameter("path", found)).collect();
     parameters.extend(in_query.iter().map(|found| parameter("query", found)));
     parameters
 }

@@ -77,15 +77,25 @@ impl Template {
         }
     }
 
-    /// As `OpenAPI` writes it: `/v1/instruments/{id}`.
+    /// The field paths of those of its variables that a caller fills in; the others are fixed.
+    pub(super) fn filled_in(&self) -> impl Iterator<Item = &str> {
+        self.variables.iter().filter(|(_, range)| self.open_at(range).is_some()).map(|(name, _)| name.as_str())
+    }
+
+    /// The first segment of a variable that is open.
+    fn open_at(&self, range: &Range<usize>) -> Option<usize> {
+        range.clone().find(|at| !matches!(self.segments[*at], Segment::Literal(_)))
+    }
+
+    /// As `OpenAPI` writes it: `/v1/instruments/{id}`; what is fixed of a variable stands as it is.
     pub(super) fn plain(&self) -> String {
         let mut path = String::new();
         for (at, segment) in self.segments.iter().enumerate() {
-            match (self.variables.iter().find(|(_, range)| range.contains(&at)), segment) {
-                (Some((name, range)), _) if range.start == at => _ = write!(path, "/{{{name}}}"),
-                (Some(_), _) => {}
-                (None, Segment::Literal(text)) => _ = write!(path, "/{text}"),
-                (None, Segment::One | Segment::Rest) => path.push_str("/*"),
+            let of = self.variables.iter().find(|(_, range)| range.contains(&at));
+            match (of, segment) {
+                (_, Segment::Literal(text)) => _ = write!(path, "/{text}"),
+                (Some((name, range)), _) if self.open_at(range) == Some(at) => _ = write!(path, "/{{{name}}}"),
+                (_, Segment::One | Segment::Rest) => path.push_str("/*"),
             }
         }
         if let Some(verb) = &self.verb {
@@ -210,5 +220,9 @@ mod tests {
         templates.sort_by_key(Template::order);
         let plain: Vec<_> = templates.iter().map(Template::plain).collect();
         assert_eq!(plain, ["/v1/x:go", "/v1/x", "/v1/{id}:go", "/v1/{id}", "/v1/*"]);
+        let plain = |text: &str| Template::parse(text).expect("a template").plain();
+        assert_eq!(plain("/v1/{name=operations}"), "/v1/operations");
+        assert_eq!(plain("/v1/{name=operations/**}:cancel"), "/v1/operations/{name}:cancel");
+        assert_eq!(Template::parse("/v1/{name=operations}/{of}").expect("a template").filled_in().collect::<Vec<_>>(), ["of"]);
     }
 }

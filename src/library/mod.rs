@@ -36,6 +36,12 @@ const IDLE: ThreadSchedulePolicy = ThreadSchedulePolicy::Normal(NormalThreadSche
 /// How long a renewal waits for idle processors: a build takes a third of it.
 const PATIENCE: Duration = Duration::from_millis(400);
 
+/// Has this thread, and those it makes, take only processors that nobody else wants just now. Where that cannot be had, others
+/// wait a little.
+pub(crate) fn gently() {
+    let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, IDLE);
+}
+
 /// Where the lists in use come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
@@ -89,8 +95,7 @@ impl Version {
         let (send, receive) = mpsc::channel();
         let (theirs, held) = (Arc::clone(files), Arc::clone(gentle));
         thread::spawn(move || {
-            // of this thread and those it makes; where it cannot be had, calls wait a little
-            let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, IDLE);
+            gently();
             let _ = send.send(Self::build(&theirs, since)); // nobody may wait any more
             drop(held);
         });

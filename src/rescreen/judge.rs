@@ -65,6 +65,8 @@ pub struct Judge<'e> {
     before: Option<(&'e Delta<'e>, Names<'e>)>,
     /// Whether to keep the firms for the watch list.
     keeps: bool,
+    /// Where firms must be.
+    within: Option<&'e [Region]>,
 }
 
 impl<'e> Judge<'e> {
@@ -73,13 +75,29 @@ impl<'e> Judge<'e> {
     #[must_use]
     pub fn new(engine: &'e Engine, delta: Option<&'e Delta<'e>>, rosters: &'e Rosters, defaults: Defaults, layout: Layout) -> Self {
         let before = delta.map(|delta| (delta, Names::new(delta.before())));
-        Self { engine, defaults, layout, rosters, places: Places::new(engine), names: Names::new(engine), before, keeps: false }
+        Self {
+            engine,
+            defaults,
+            layout,
+            rosters,
+            places: Places::new(engine),
+            names: Names::new(engine),
+            before,
+            keeps: false,
+            within: None,
+        }
     }
 
     /// Keeps the firms for the watch list, or does not.
     #[must_use]
     pub fn keeping(self, keeps: bool) -> Self {
         Self { keeps, ..self }
+    }
+
+    /// Rejects firms that are in none of these places, nor below them: every firm's place is asked for then.
+    #[must_use]
+    pub fn within(self, within: Option<&'e [Region]>) -> Self {
+        Self { within, ..self }
     }
 
     /// Judges a piece.
@@ -108,6 +126,9 @@ impl<'e> Judge<'e> {
         let (name, scope) = (row.get(Column::Name), row.get(Column::Scope));
         if let Some(reason) = unfit(name, scope) {
             return sink.reject(line, &reason, if name.is_empty() { scope } else { name });
+        }
+        if self.is_outside(row) {
+            return sink.reject(line, OUTSIDE, ""); // whose it is, is not the business of who asks
         }
         let code = CodeWarning::of(row.get(Column::Uscc));
         if let Some(code) = code {
@@ -141,6 +162,13 @@ impl<'e> Judge<'e> {
             let (input, uscc) = (Arc::clone(sink.input), row.get(Column::Uscc).to_owned());
             sink.watched.push(Watched { input, line, uscc, firm, decision });
         }
+    }
+
+    /// Whether the firm is where it must not be.
+    fn is_outside(&mut self, row: &Row<'_>) -> bool {
+        let Some(within) = self.within else { return false };
+        let region = self.places.region(row).unwrap_or(self.defaults.region);
+        !region.chain().any(|place| within.contains(&place))
     }
 
     /// Whether the row can be flagged at all: the fast way.
@@ -194,6 +222,9 @@ impl<'e> Judge<'e> {
 /// Places in [`FLAGGED`] of the cells with marks.
 const NAME: usize = 2;
 const SCOPE: usize = 15;
+
+/// Why a firm is rejected that is in another place than whoever asks may act in.
+const OUTSIDE: &str = "登记地不在办理人辖区内";
 
 /// Why a row is no firm that can be screened.
 fn unfit(name: &str, scope: &str) -> Option<String> {

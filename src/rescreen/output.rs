@@ -150,7 +150,7 @@ impl Output {
         self.checkpoint.write(&checkpoint_of(&self.path))
     }
 
-    /// Puts everything in its place; `day` is the day that a workbook says.
+    /// Puts everything in its place, all but the checkpoint; `day` is the day that a workbook says.
     ///
     /// # Errors
     /// Where that fails.
@@ -166,8 +166,6 @@ impl Output {
             Format::Xlsx => fs::remove_file(&part).map_err(RescreenError::writing(&part))?,
             _ => self.flagged.put_in_place()?,
         }
-        let checkpoint = checkpoint_of(&self.path);
-        fs::remove_file(&checkpoint).map_err(RescreenError::writing(&checkpoint))?;
         Ok(self.checkpoint.counts)
     }
 }
@@ -178,17 +176,26 @@ pub fn checkpoint_of(path: &Path) -> PathBuf {
     beside(path, "checkpoint")
 }
 
-/// Whether a run that was stopped had put everything in its place already; tidies up after it.
+/// Every file that a run writes whose output is at `path`.
+#[must_use]
+pub fn beside_of(path: &Path) -> Vec<PathBuf> {
+    let (rejects, checkpoint) = (beside(path, "rejects.csv"), checkpoint_of(path));
+    vec![path.to_owned(), beside(path, "part"), beside(&rejects, "part"), rejects, beside(&checkpoint, "new"), checkpoint]
+}
+
+/// Whether a run that was stopped had put everything in its place already.
+#[must_use]
+pub fn was_finished(path: &Path, checkpoint: &Checkpoint) -> bool {
+    checkpoint.finished && !beside(path, "part").exists() && path.exists()
+}
+
+/// Takes the checkpoint away of a run that is done.
 ///
 /// # Errors
 /// Where that fails.
-pub fn was_finished(path: &Path, checkpoint: &Checkpoint) -> Result<bool, RescreenError> {
-    let part = beside(path, "part");
-    let done = checkpoint.finished && !part.exists() && path.exists();
-    if done {
-        fs::remove_file(checkpoint_of(path)).map_err(RescreenError::writing(path))?;
-    }
-    Ok(done)
+pub fn tidy(path: &Path) -> Result<(), RescreenError> {
+    let checkpoint = checkpoint_of(path);
+    fs::remove_file(&checkpoint).map_err(RescreenError::writing(&checkpoint))
 }
 
 /// A row of a workbook that is written later: its cells and their marks.

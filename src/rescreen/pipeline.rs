@@ -17,7 +17,7 @@ use std::{
 use super::{
     Judge, Output, RescreenError, Source,
     judge::Judged,
-    progress::Progress,
+    order::Follow,
     record::Recorder,
     source::{Job, Position},
 };
@@ -35,7 +35,7 @@ pub struct Run<'r> {
     /// How often to put on the disk how far it is.
     pub checkpoint_every: Duration,
     /// Whom to tell how far it is.
-    pub progress: Progress,
+    pub follow: &'r mut dyn Follow,
     /// Who records the firms for the watch list, if anyone; the judges must keep these.
     pub recorder: Option<&'r mut dyn Recorder>,
 }
@@ -64,7 +64,7 @@ pub fn run<'e>(
         let read = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         written.and(read)
     });
-    how.progress.end();
+    how.follow.end();
     output.checkpoint()?;
     ended
 }
@@ -108,9 +108,10 @@ fn write(outcomes: Receiver<Receiver<Outcome>>, output: &mut Output, how: &mut R
             judged.counts.known += tally.known;
         }
         output.write(&judged, position)?;
-        how.progress.tell(output.counts().rows);
+        how.follow.tell(output.counts(), output.position());
         if kept.elapsed() >= how.checkpoint_every {
             output.checkpoint()?;
+            how.follow.kept(output.counts(), output.position());
             kept = Instant::now();
         }
     }

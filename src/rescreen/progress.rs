@@ -11,6 +11,8 @@ use std::{
 
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 
+use super::{Counts, order::Follow, source::Position};
+
 /// How often a line is written where there is no terminal.
 const EVERY: Duration = Duration::from_secs(10);
 
@@ -38,7 +40,7 @@ impl Progress {
     }
 
     /// Says how many rows are done.
-    pub fn tell(&mut self, rows: u64) {
+    fn show(&mut self, rows: u64) {
         let now = Instant::now();
         if self.bar.is_none() && now - self.told < EVERY {
             return;
@@ -61,9 +63,24 @@ impl Progress {
         });
         anstream::eprintln!("mingcha: {said}{}", left.unwrap_or_default());
     }
+}
 
-    /// Takes the bar away.
-    pub fn end(&self) {
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new(Arc::default(), None, 0)
+    }
+}
+
+impl Follow for Progress {
+    fn begin(&mut self, read: Arc<AtomicU64>, size: Option<u64>, counts: &Counts) {
+        *self = Self::new(read, size, counts.rows);
+    }
+
+    fn tell(&mut self, counts: &Counts, _: Position) {
+        self.show(counts.rows);
+    }
+
+    fn end(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

@@ -77,7 +77,8 @@ fn asked(headers: &HeaderMap) -> Result<Option<Duration>, String> {
     parse(text).map(Some).ok_or_else(|| format!("'{}' is not one to eight digits and a unit of H, M, S, m, u or n", text.escape_debug()))
 }
 
-fn parse(text: &str) -> Option<Duration> {
+/// Reads one to eight digits and a unit.
+pub(crate) fn parse(text: &str) -> Option<Duration> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

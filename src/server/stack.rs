@@ -76,7 +76,7 @@ fn cors(http: &Http) -> CorsLayer {
     let headers = |names: &[&'static str]| names.iter().map(|name| HeaderName::from_static(name)).collect::<Vec<_>>();
     CorsLayer::new()
         .allow_origin(origins)
-        .allow_methods([Method::GET, Method::PATCH, Method::POST])
+        .allow_methods([Method::DELETE, Method::GET, Method::PATCH, Method::POST])
         .allow_headers(headers(&[
             "authorization",
             "content-type",

@@ -49,6 +49,32 @@ vocabulary! {
 }
 
 vocabulary! {
+    /// What became of rows that the service re-screened.
+    Row {
+        /// Read, whatever became of them.
+        Read = "read", "读入";
+        /// Nothing counts.
+        Passed = "passed", "通过";
+        /// Flagged.
+        Flagged = "flagged", "命中";
+        /// No firm that can be screened, or not the caller's.
+        Rejected = "rejected", "未处理";
+    }
+}
+
+vocabulary! {
+    /// How operations end.
+    OperationEnd {
+        /// All is in its place.
+        Done = "done", "完成";
+        /// It failed.
+        Failed = "failed", "失败";
+        /// It was cancelled.
+        Cancelled = "cancelled", "取消";
+    }
+}
+
+vocabulary! {
     /// What became of spans.
     Sent {
         /// The collector took them.

@@ -12,6 +12,7 @@ use super::{
     labels::{ClearedReason, Family, Reload, Sent, Shed},
     methods::Methods,
     office::OfficeGauges,
+    rescreen::RescreenMetrics,
     uncalled::Uncalled,
 };
 use crate::{
@@ -53,6 +54,7 @@ pub struct Metrics {
     /// Work that waits for a worker.
     pub queue_depth: IntGauge,
     pub(super) office: OfficeGauges,
+    pub(super) rescreen: RescreenMetrics,
 }
 
 impl Metrics {
@@ -91,6 +93,7 @@ impl Metrics {
             connections: gauge(r, "mingcha_connections", "Connections open.")?,
             closed: Family::new(r, "mingcha_connections_closed_total", "Connections that the service ended, by reason.", "reason")?,
             office: OfficeGauges::new(r)?,
+            rescreen: RescreenMetrics::new(r)?,
             queue_depth: gauge(r, "mingcha_worker_queue_depth", "Work that waits for a worker.")?,
             registry,
         })

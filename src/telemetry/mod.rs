@@ -12,6 +12,7 @@ mod logs;
 mod methods;
 mod metrics;
 mod office;
+mod rescreen;
 mod traces;
 mod uncalled;
 

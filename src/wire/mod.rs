@@ -2,6 +2,8 @@
 
 pub mod json;
 mod request;
+pub(crate) mod rescreen;
+mod rescreened;
 mod response;
 pub mod watch;
 mod wordlist;
@@ -14,16 +16,31 @@ use crate::set::Member;
 
 pub(crate) use request::day_in;
 pub use request::{Understood, Violation, understand};
+pub(crate) use rescreened::rescreened;
 pub(crate) use response::licence;
 pub use response::{Bases, respond};
 pub use wordlist::{Draft, InstrumentFilter, draft, instrument_filter, instrument_in_full, instruments, problems, term};
 
-/// Messages generated from `proto/mingcha/v1`, with their JSON mapping.
+/// What is generated from `proto/`, in the modules by which it refers to itself.
 #[allow(missing_docs, clippy::pedantic, clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
-pub mod v1 {
-    include!(concat!(env!("OUT_DIR"), "/mingcha.v1.rs"));
-    include!(concat!(env!("OUT_DIR"), "/mingcha.v1.serde.rs"));
+mod generated {
+    pub mod google {
+        pub mod longrunning {
+            include!(concat!(env!("OUT_DIR"), "/google.longrunning.rs"));
+        }
+    }
+    pub mod mingcha {
+        pub mod v1 {
+            include!(concat!(env!("OUT_DIR"), "/mingcha.v1.rs"));
+            include!(concat!(env!("OUT_DIR"), "/mingcha.v1.serde.rs"));
+        }
+    }
 }
+
+/// Messages generated from `proto/google/longrunning`: long-running operations.
+pub use generated::google::longrunning;
+/// Messages generated from `proto/mingcha/v1`, with their JSON mapping.
+pub use generated::mingcha::v1;
 
 /// The encoded descriptor set of `proto/`, with options and comments: for server reflection and the HTTP edge.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.binpb"));

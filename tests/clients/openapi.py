@@ -2,11 +2,12 @@
 
 usage: openapi.py ADDRESS OFFICE
 
-OFFICE is the address of a Mingcha with a data folder in which nothing was recorded yet.
+OFFICE is the address of a Mingcha with a data folder in which nothing was recorded yet, and a register firms.csv.
 """
 
 import json
 import sys
+import time
 import urllib.error
 import urllib.request
 
@@ -137,6 +138,34 @@ class Document:
             self.check("/components/responses/Error/content/application~1json/schema", answer)
 
 
+OPERATIONS = "/v1/operations"
+OPERATION = "/v1/operations/{name}"
+
+
+def operations(document, office):
+    """The calls about an operation; what they are by verb and path."""
+    asked = {"inputs": ["firms.csv"], "output": "out.csv"}
+    document.check_call(office, "post", "/v1/rescreens", "/v1/rescreens", {"inputs": ["../firms.csv"], "output": "out.csv"}, 400)
+    document.check_call(office, "post", "/v1/rescreens", "/v1/rescreens", asked, 200)
+    document.check_call(office, "post", "/v1/rescreens", "/v1/rescreens", asked, 409)
+    document.check_call(office, "get", OPERATIONS, f"{OPERATIONS}?pageSize=5", None, 200)
+    status, listed = call(office, "get", OPERATIONS)
+    assert status == 200 and len(listed["operations"]) == 1, listed
+    path = "/v1/" + listed["operations"][0]["name"]
+    until = time.monotonic() + SECONDS
+    while not call(office, "get", path)[1].get("done"):
+        assert time.monotonic() < until, "it takes too long"
+        time.sleep(0.01)
+    ended = call(office, "get", path)[1]
+    assert ended["response"]["@type"] == "type.googleapis.com/mingcha.v1.RescreenResponse", ended
+    assert ended["response"]["flagged"] == "1" and ended["metadata"]["state"] == "RESCREEN_STATE_DONE", ended
+    document.check_call(office, "get", OPERATION, path, None, 200)
+    document.check_call(office, "post", OPERATION + ":cancel", path + ":cancel", {}, 200)
+    document.check_call(office, "delete", OPERATION, path, None, 200)
+    document.check_call(office, "get", OPERATION, path, None, 404)
+    return {("post", "/v1/rescreens"), ("get", OPERATIONS), ("get", OPERATION), ("post", OPERATION + ":cancel"), ("delete", OPERATION)}
+
+
 def main(address, office):
     status, served = call(address, "get", "/v1/openapi.json")
     assert status == 200
@@ -147,7 +176,7 @@ def main(address, office):
         document.check_call(address, *case)
     for case in RECORDED:
         document.check_call(office, *case)
-    replayed = {(verb, path) for verb, path, *_ in CALLS + RECORDED}
+    replayed = {(verb, path) for verb, path, *_ in CALLS + RECORDED} | operations(document, office)
     known = {(verb, path) for path, verbs in served["paths"].items() for verb in verbs}
     assert known - replayed == NOT_REPLAYED, f"not replayed: {known - replayed}"
 

@@ -8,7 +8,7 @@ use std::{
 
 use super::{Bureau, FIRMS, rows, told};
 
-pub(super) fn mingcha(args: &[&str]) -> Output {
+pub(crate) fn mingcha(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_mingcha")).args(args).env_remove("MINGCHA_WORDLISTS").output().expect("mingcha runs")
 }
 

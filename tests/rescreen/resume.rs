@@ -10,7 +10,7 @@ use std::{
 use super::{Bureau, there, told};
 
 /// Enough rows for many blocks.
-pub(super) fn register(rows: usize) -> String {
+pub(crate) fn register(rows: usize) -> String {
     let scope = "日用百货零售；建筑装饰工程设计、施工；企业管理咨询；".repeat(6);
     let mut text = "企业名称,注册号,经营范围\n".to_owned();
     for number in 0..rows {

@@ -15,12 +15,12 @@ use mingcha::{
     server::{Listening, listen},
     telemetry::{self, CallsLayer, Guard, Metrics},
     wire::v1::{
-        BatchScreenRequest, BatchScreenResponse, ScreenRequest, ScreenResponse,
+        BatchScreenRequest, BatchScreenResponse, ScreenRequest, ScreenResponse, ScreenStreamRequest,
         screening_service_server::{ScreeningService, ScreeningServiceServer},
     },
 };
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response, Status, service::Routes, transport::Channel};
+use tonic::{Request, Response, Status, Streaming, service::Routes, transport::Channel};
 
 /// Who calls, as the layer inside of the calls' says.
 pub(super) const CALLER: &str = "bureau-of-nanjing";
@@ -34,6 +34,8 @@ struct Breakable(Screening);
 
 #[tonic::async_trait]
 impl ScreeningService for Breakable {
+    type ScreenStreamStream = <Screening as ScreeningService>::ScreenStreamStream;
+
     async fn screen(&self, mut request: Request<ScreenRequest>) -> Result<Response<ScreenResponse>, Status> {
         if request.get_ref().name == BROKEN {
             return Err(Status::internal("broken"));
@@ -45,6 +47,14 @@ impl ScreeningService for Breakable {
     async fn batch_screen(&self, mut request: Request<BatchScreenRequest>) -> Result<Response<BatchScreenResponse>, Status> {
         request.extensions_mut().insert(Arc::new(Identity::anyone()));
         self.0.batch_screen(request).await
+    }
+
+    async fn screen_stream(
+        &self,
+        mut request: Request<Streaming<ScreenStreamRequest>>,
+    ) -> Result<Response<Self::ScreenStreamStream>, Status> {
+        request.extensions_mut().insert(Arc::new(Identity::anyone()));
+        self.0.screen_stream(request).await
     }
 }
 

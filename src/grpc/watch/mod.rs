@@ -1,6 +1,6 @@
 //! `mingcha.v1.WatchListService`.
 
-mod record;
+pub(super) mod record;
 mod stream;
 
 use prost::Message;

@@ -34,7 +34,7 @@ struct Made {
     documents: Box<RawValue>,
 }
 
-pub(super) async fn record(counter: &Counter, request: RecordScreeningRequest) -> Result<RecordScreeningResponse, Status> {
+pub(in super::super) async fn record(counter: &Counter, request: RecordScreeningRequest) -> Result<RecordScreeningResponse, Status> {
     let body = body_of(&request);
     let request_id = request.request_id.clone();
     let asked = request.screen.as_ref();

@@ -1,0 +1,229 @@
+//! Carrying an operation out (执行): the order that it comes to, the lists that it judges by, who records.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use super::{
+    folder::{Folder, PathError},
+    operation::{Following, Live, Operation, Rows},
+    record::{Asked, Coding, Failure, FailureKind, Record},
+};
+use crate::{
+    library::{Library, Version},
+    problem::Problem,
+    register::{OpenError, Options, columns::Said, expand::Limits, text},
+    rescreen::{
+        Checkpoint, Delta, Order, RescreenError,
+        order::{Ended, Hands, Judging},
+        output::{beside_of, checkpoint_of},
+        record::Recorder,
+        roster::{Meaning, RosterError},
+    },
+    screen::ENGINE_VERSION,
+    sheet::{CsvOptions, Encoding, SheetError},
+    telemetry::Metrics,
+};
+
+/// The folders in which callers name files.
+#[derive(Debug, Clone)]
+pub struct Folders {
+    /// That of registers and rosters.
+    pub registers: Folder,
+    /// That of outputs.
+    pub outputs: Folder,
+}
+
+/// Who records firms on the watch list, for an identity.
+pub trait Recording: Send + Sync {
+    /// A recorder for the identity with this id, which judges by this version of the lists.
+    ///
+    /// # Errors
+    /// Why it may not record, for people.
+    fn recorder(&self, owner: &str, version: &Arc<Version>) -> Result<Box<dyn Recorder + Send>, String>;
+}
+
+/// What carries operations out.
+pub(super) struct Runner {
+    pub(super) library: Arc<Library>,
+    pub(super) folders: Folders,
+    pub(super) checkpoint_every: Duration,
+    pub(super) recording: Box<dyn Recording>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+/// A path that is not accepted, by the field that has it.
+#[derive(Debug, thiserror::Error)]
+#[error("{field}: {error}")]
+pub struct BadPath {
+    /// `inputs[0]`, `output`, `rosters[2].path`.
+    pub field: String,
+    /// What is wrong with it.
+    pub error: PathError,
+}
+
+impl Folders {
+    /// The place of a register that is brought, where everything else that was asked for is in order.
+    ///
+    /// # Errors
+    /// Every path that is not accepted.
+    pub fn place(&self, asked: &Asked) -> Result<PathBuf, Vec<BadPath>> {
+        let input = asked.inputs.first().map_or("", String::as_str);
+        let place = self.registers.place(input, |path| vec![path.to_owned()]);
+        let others = self.new_order(&Asked { inputs: Vec::new(), ..asked.clone() }).err().unwrap_or_default();
+        match place {
+            Ok(place) if others.is_empty() => Ok(place),
+            Ok(_) => Err(others),
+            Err(error) => Err(std::iter::once(BadPath { field: "header.input".to_owned(), error }).chain(others).collect()),
+        }
+    }
+
+    /// The files of what was asked for, in place of their names. `output` says where the output is.
+    fn order(&self, asked: &Asked, output: PathBuf) -> Result<Order, Vec<BadPath>> {
+        let mut bad = Vec::new();
+        let mut file = |field: String, name: &str| self.registers.file(name).map_err(|error| bad.push(BadPath { field, error })).ok();
+        let inputs = asked.inputs.iter().enumerate();
+        let inputs: Vec<PathBuf> = inputs.filter_map(|(index, name)| file(format!("inputs[{index}]"), name)).collect();
+        let rosters = asked.rosters.iter().enumerate();
+        let rosters: Vec<(PathBuf, Meaning)> = rosters
+            .filter_map(|(index, (name, meaning))| {
+                Some((file(format!("options.rosters[{index}].path"), name)?, Meaning::parse(meaning).ok()?))
+            })
+            .collect();
+        if !bad.is_empty() {
+            return Err(bad);
+        }
+        let encoding = asked.encoding.map(|coding| if coding == Coding::Utf8 { text::Encoding::Utf8 } else { text::Encoding::Gb18030 });
+        let writing = if asked.writing == Coding::Utf8 { Encoding::Utf8 } else { Encoding::Gb18030 };
+        let columns = Said::parse(&asked.columns).unwrap_or_default(); // checked when it was asked for
+        Ok(Order {
+            inputs,
+            out: output,
+            reading: Options { kind: None, encoding, columns, limits: Limits::default() },
+            writing: CsvOptions { encoding: writing, raw: asked.raw },
+            region: asked.region,
+            kind: asked.kind,
+            event: asked.event,
+            rosters,
+            recorded: asked.record.then(|| "the service's own".to_owned()),
+            within: asked.within.clone(),
+        })
+    }
+
+    /// The same, where nothing of the output is there yet.
+    pub(super) fn new_order(&self, asked: &Asked) -> Result<Order, Vec<BadPath>> {
+        let place = self.outputs.place(&asked.output, beside_of).map_err(|error| BadPath { field: "output".to_owned(), error });
+        match (place, self.order(asked, PathBuf::new())) {
+            (Ok(out), Ok(order)) => Ok(Order { out, ..order }),
+            (Err(bad), Ok(_)) => Err(vec![bad]),
+            (Ok(_), Err(more)) => Err(more),
+            (Err(bad), Err(mut more)) => {
+                more.push(bad);
+                Err(more)
+            }
+        }
+    }
+
+    /// Where the output of an operation is, which may have been begun.
+    pub(super) fn output(&self, asked: &Asked) -> Result<PathBuf, BadPath> {
+        self.outputs.place(&asked.output, |_| Vec::new()).map_err(|error| BadPath { field: "output".to_owned(), error })
+    }
+
+    /// The checkpoint of an operation, where it has one.
+    pub(super) fn checkpoint(&self, asked: &Asked) -> Option<Checkpoint> {
+        Checkpoint::read(&checkpoint_of(&self.output(asked).ok()?))
+    }
+
+    /// Takes away what an operation has begun to write: nothing was there before it.
+    pub(super) fn discard(&self, asked: &Asked) {
+        let Ok(output) = self.output(asked) else { return };
+        for file in beside_of(&output) {
+            remove(&file);
+        }
+    }
+}
+
+fn remove(file: &Path) {
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!(file = %file.display(), %error, "what is left of an operation cannot be removed");
+        }
+        _ => {}
+    }
+}
+
+impl Runner {
+    /// Carries an operation out, or goes on with it.
+    pub(super) fn carry_out(&self, operation: &Operation) -> Result<Ended, Failure> {
+        let record = operation.record();
+        let Record { owner, asked, .. } = &*record;
+        let changed = |error: &dyn std::fmt::Display| Failure { kind: FailureKind::Changed, message: error.to_string() };
+        let output = self.folders.output(asked).map_err(|error| changed(&error))?;
+        let order = self.folders.order(asked, output).map_err(|bad| bad.first().map_or_else(|| changed(&"a path"), |bad| changed(bad)))?;
+        let version = self.library.version(&asked.lists).map_err(|error| changed(&error))?;
+        let before = asked.since.as_ref().map(|since| self.library.version(since)).transpose().map_err(|error| changed(&error))?;
+        let files = |hash: &str| self.library.files(hash).map_err(|error| changed(&error));
+        let texts = match &asked.since {
+            Some(since) => Some((files(since)?, files(&asked.lists)?)),
+            None => None,
+        };
+        let delta = match (&before, &texts) {
+            (Some(before), Some((old, new))) => {
+                let internal = |error: Problem| Failure { kind: FailureKind::Internal, message: error.to_string() };
+                Some(Delta::between((before.engine(), old), (version.engine(), new)).map_err(internal)?)
+            }
+            _ => None,
+        };
+        let refused = |message| Failure { kind: FailureKind::NotPermitted, message };
+        let recorder = asked.record.then(|| self.recording.recorder(owner, &version).map_err(refused));
+        let mut recorder = recorder.transpose()?;
+        let judging = Judging { engine: version.engine(), delta: delta.as_ref(), day: asked.day };
+        let mut following = Following {
+            operation,
+            live: Live::clone(&operation.live()),
+            more: |before: Rows, now: Rows| self.metrics.rescreened(before, now),
+        };
+        let hands = Hands {
+            stop: &operation.stop,
+            checkpoint_every: self.checkpoint_every,
+            follow: &mut following,
+            recorder: recorder.as_mut().map(|recorder| &mut **recorder as &mut dyn Recorder),
+        };
+        if operation.stop.load(Ordering::Relaxed) {
+            return Ok(Ended::Stopped(Box::new(record.counts.clone())));
+        }
+        // by another engine the rest would not go with what is there: it begins anew
+        let earlier = order.earlier().filter(|earlier| earlier.fingerprint.engine == ENGINE_VERSION);
+        order.carry_out(judging, earlier, hands).map_err(|error| self.failure(&error))
+    }
+
+    /// Why a run failed, without where the folders are on this machine.
+    fn failure(&self, error: &RescreenError) -> Failure {
+        let Folders { registers, outputs } = &self.folders;
+        let roots = [registers, outputs].map(|folder| format!("{}/", folder.root().display()));
+        let message = roots.iter().fold(error.to_string(), |message, root| message.replace(root.as_str(), ""));
+        Failure { kind: kind(error), message }
+    }
+}
+
+/// Whose matter it is that a run failed.
+fn kind(error: &RescreenError) -> FailureKind {
+    let disk = |error: &io::Error| match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => FailureKind::NoRoom,
+        _ => FailureKind::Disk,
+    };
+    match error {
+        RescreenError::Input { error: OpenError::Io(error), .. }
+        | RescreenError::Roster { error: RosterError::Open(OpenError::Io(error)), .. }
+        | RescreenError::Output { error: SheetError::Io(error), .. } => disk(error),
+        RescreenError::Input { .. } | RescreenError::Roster { .. } => FailureKind::Input,
+        RescreenError::Output { .. } => FailureKind::Internal,
+        RescreenError::Begun(_) | RescreenError::NoCheckpoint(_) | RescreenError::Changed(_) | RescreenError::OtherLists { .. } => {
+            FailureKind::Changed
+        }
+        RescreenError::Unrecorded(_) => FailureKind::Unrecorded,
+    }
+}

@@ -1,0 +1,191 @@
+//! A run as it is ordered (排查任务): what decides what it writes, and how it is carried out, or gone on with. The command line
+//! and the service carry out their orders here, so that both write the same bytes.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64},
+    },
+    time::Duration,
+};
+
+use super::{
+    Checkpoint, Counts, Defaults, Delta, Fingerprint, Judge, Layout, Output, RescreenError, Rosters, Source,
+    columns::{CHANGED, FLAGGED},
+    output::{checkpoint_of, was_finished},
+    pipeline::{Run, run},
+    record::Recorder,
+    roster::Meaning,
+    source::Position,
+};
+use crate::{
+    day::{self, Date},
+    jurisdiction::Region,
+    register::Options,
+    screen::{ENGINE_VERSION, Engine},
+    sheet::{CsvOptions, Format},
+    vocabulary::{EntityKind, Event},
+};
+
+/// What is to be re-screened, and how.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// The registers, in this order.
+    pub inputs: Vec<PathBuf>,
+    /// Where the flagged firms go; its ending says the format.
+    pub out: PathBuf,
+    /// How the registers are read.
+    pub reading: Options,
+    /// How CSV is written.
+    pub writing: CsvOptions,
+    /// Where firms are registered whose place nothing tells.
+    pub region: Region,
+    /// What firms are whose kind nothing tells.
+    pub kind: EntityKind,
+    /// What is asked for.
+    pub event: Event,
+    /// The rosters that the registers are compared with.
+    pub rosters: Vec<(PathBuf, Meaning)>,
+    /// The name of the watch list on which firms are recorded, where they are.
+    pub recorded: Option<String>,
+    /// Where firms must be, themselves or by a place above them: others are rejected. `None`: anywhere.
+    pub within: Option<Vec<Region>>,
+}
+
+/// By what a run judges.
+#[derive(Clone, Copy)]
+pub struct Judging<'e> {
+    /// The lists.
+    pub engine: &'e Engine,
+    /// What changes are measured against, where only they are wanted.
+    pub delta: Option<&'e Delta<'e>>,
+    /// The day as of which to judge.
+    pub day: Date,
+}
+
+/// Whoever follows how far a run is.
+pub trait Follow {
+    /// It begins, or goes on, behind these counts: `read` says how many bytes of the registers were read, of `size` where that
+    /// is known.
+    fn begin(&mut self, read: Arc<AtomicU64>, size: Option<u64>, counts: &Counts);
+    /// So far it is.
+    fn tell(&mut self, counts: &Counts, position: Position);
+    /// So far it is on the disk.
+    fn kept(&mut self, _counts: &Counts, _position: Position) {}
+    /// It ends.
+    fn end(&mut self);
+}
+
+/// Who does something about a run while it goes on.
+pub struct Hands<'h> {
+    /// Set when it is to stop before the end.
+    pub stop: &'h AtomicBool,
+    /// How often to put on the disk how far it is.
+    pub checkpoint_every: Duration,
+    /// Whom to tell how far it is.
+    pub follow: &'h mut dyn Follow,
+    /// Who records the firms for the watch list, if anyone.
+    pub recorder: Option<&'h mut dyn Recorder>,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// Everything is in its place. The checkpoint still lies there, for whoever must first note that it is: then
+    /// [`tidy`](super::output::tidy).
+    Done(Box<Counts>),
+    /// It was stopped, and can be gone on with.
+    Stopped(Box<Counts>),
+}
+
+impl Order {
+    /// The checkpoint of an earlier run of this order, if there is one that can be read.
+    #[must_use]
+    pub fn earlier(&self) -> Option<Checkpoint> {
+        Checkpoint::read(&checkpoint_of(&self.out))
+    }
+
+    /// Re-screens; behind the checkpoint `earlier`, where one is given.
+    ///
+    /// # Errors
+    /// Where an input cannot be read, the output not be written, or a firm not be recorded; [`RescreenError::Changed`] where
+    /// the checkpoint is of another run.
+    pub fn carry_out(&self, judging: Judging<'_>, earlier: Option<Checkpoint>, hands: Hands<'_>) -> Result<Ended, RescreenError> {
+        let Judging { engine, delta, day } = judging;
+        let format = Format::of(&self.out).map_err(RescreenError::output(&self.out))?;
+        let layout = Layout { format, csv: self.writing, columns: if delta.is_some() { CHANGED } else { FLAGGED } };
+        let rosters = self.rosters(engine)?;
+        let mut source = Source::new(self.inputs.clone(), self.reading.clone());
+        source.check()?;
+        let fingerprint = self.fingerprint(judging, &source.sizes());
+        let mut output = match earlier {
+            None => Output::begin(&self.out, fingerprint, layout)?,
+            Some(earlier) => match self.go_on(earlier, &fingerprint, &mut source, layout)? {
+                Earlier::Done(counts) => return Ok(Ended::Done(counts)),
+                Earlier::GoesOn(output) => *output,
+            },
+        };
+        let Hands { stop, checkpoint_every, follow, recorder } = hands;
+        follow.begin(source.read(), source.sizes().into_iter().sum(), output.counts());
+        let defaults = Defaults { day, event: self.event, region: self.region, kind: self.kind };
+        let (within, keeps) = (self.within.as_deref(), recorder.is_some());
+        let judge = || Judge::new(engine, delta, &rosters, defaults, layout).within(within).keeping(keeps);
+        if !run(&mut source, &judge, &mut output, Run { stop, checkpoint_every, follow, recorder })? {
+            return Ok(Ended::Stopped(Box::new(output.counts().clone())));
+        }
+        output.finish(day, engine.lists().divisions()).map(|counts| Ended::Done(Box::new(counts)))
+    }
+
+    /// Goes on where an earlier run was stopped.
+    fn go_on(&self, earlier: Checkpoint, fingerprint: &Fingerprint, source: &mut Source, layout: Layout) -> Result<Earlier, RescreenError> {
+        if let Some(part) = fingerprint.difference(&earlier.fingerprint) {
+            return Err(RescreenError::Changed(part.to_owned()));
+        }
+        if was_finished(&self.out, &earlier) {
+            return Ok(Earlier::Done(Box::new(earlier.counts)));
+        }
+        source.skip_to(earlier.position)?;
+        Ok(Earlier::GoesOn(Box::new(Output::resume(&self.out, earlier, layout)?)))
+    }
+
+    fn rosters(&self, engine: &Engine) -> Result<Rosters, RescreenError> {
+        let mut rosters = Rosters::default();
+        for (roster, meaning) in &self.rosters {
+            rosters.add(roster, *meaning, engine)?;
+        }
+        Ok(rosters)
+    }
+
+    fn fingerprint(&self, judging: Judging<'_>, sizes: &[Option<u64>]) -> Fingerprint {
+        let Self { region, kind, event, reading, writing, .. } = self;
+        let names = self.inputs.iter().map(|input| input.display().to_string());
+        let read = |roster: &Path| std::fs::read(roster).map_or(0, |bytes| crc32fast::hash(&bytes));
+        let roster = |(roster, meaning): &(PathBuf, Meaning)| format!("{} {:08x} {meaning:?}", roster.display(), read(roster));
+        let rosters = self.rosters.iter().map(roster).collect::<Vec<_>>().join(" ");
+        let recorded = self.recorded.as_deref().unwrap_or_default(); // what another watch list was told, this one would lack
+        let within = self.within.as_deref().unwrap_or_default();
+        let since = judging.delta.map(|delta| delta.before().lists().hash());
+        Fingerprint {
+            engine: ENGINE_VERSION.to_owned(),
+            lists: judging.engine.lists().hash().to_owned(),
+            inputs: names.zip(sizes.iter().copied()).collect(),
+            day: judging.day.to_string(),
+            options: format!("{region} {kind:?} {event:?} {reading:?} {writing:?} {since:?} {rosters} {recorded} {within:?}"),
+        }
+    }
+}
+
+/// What an earlier run left.
+enum Earlier {
+    /// All was done but the tidying up.
+    Done(Box<Counts>),
+    /// An output to go on with.
+    GoesOn(Box<Output>),
+}
+
+/// The day of the run that a checkpoint is of.
+#[must_use]
+pub fn day_of(checkpoint: &Checkpoint) -> Option<Date> {
+    day::parse(&checkpoint.fingerprint.day).ok()
+}

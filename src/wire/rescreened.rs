@@ -1,0 +1,37 @@
+//! Firms that a re-screening flags (排查命中), as requests to record them.
+
+use sha2::{Digest, Sha256};
+
+use super::{
+    licence, number,
+    v1::{RecordScreeningRequest, ScreenRequest},
+    watch::code,
+};
+use crate::{hex::Hex, rescreen::record::Watched, screen::ENGINE_VERSION, vocabulary::Event, watch::Source};
+
+/// The request that records a firm which a re-screening flagged, by the lists with this hash. The same firm is the same request.
+pub(crate) fn rescreened(watched: &Watched, lists_hash: &str) -> RecordScreeningRequest {
+    let Watched { firm, uscc, .. } = watched;
+    let at = &firm.circumstances;
+    let screen = ScreenRequest {
+        name: firm.name.clone(),
+        scope: firm.scope.clone(),
+        region: at.region.to_string(),
+        entity_kind: number(at.kind),
+        event: number(Event::Existing),
+        date: at.day.to_string(),
+        uscc: code(uscc).unwrap_or_default(),
+        licences: firm.licences.iter().map(licence).collect(),
+        lists_hash: lists_hash.to_owned(),
+        ..ScreenRequest::default()
+    };
+    let request = RecordScreeningRequest { screen: Some(screen), source: number(Source::Rescreening), ..Default::default() };
+    RecordScreeningRequest { request_id: id_of(&request), ..request }
+}
+
+/// A request's id by what it says: a firm that stands twice in a register, with two scopes, would else be new each time.
+fn id_of(request: &RecordScreeningRequest) -> String {
+    use prost::Message;
+    let said = Sha256::new().chain_update(ENGINE_VERSION).chain_update(request.encode_to_vec()).finalize();
+    format!("rescreening:{}", Hex(&said[..20]))
+}

@@ -1,0 +1,156 @@
+//! Whose operations are whose, and which firms.
+
+use std::fs;
+
+use mingcha::{
+    auth::TokenHash,
+    wire::{
+        longrunning::{
+            CancelOperationRequest, DeleteOperationRequest, GetOperationRequest, ListOperationsRequest, WaitOperationRequest,
+            operations_client::OperationsClient,
+        },
+        v1::{RescreenOptions, StartRescreenRequest, rescreen_service_client::RescreenServiceClient},
+    },
+};
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+use tonic::{
+    Code, Request,
+    transport::{Certificate, Channel, ClientTlsConfig},
+};
+
+use super::{metadata, options, refused, response};
+use crate::{
+    certificates::Authority,
+    rescreen::{Bureau, rows},
+    server::Server,
+};
+
+const IDENTITIES: [(&str, &str, &str); 6] = [
+    ("nanjing", "registrar", "320100"),
+    ("zhejiang", "registrar", "330000"),
+    ("nation", "registrar", "000000"),
+    ("auditor", "auditor", "000000"),
+    ("local-auditor", "auditor", "320000"),
+    ("office", "finance", "320100"),
+];
+
+/// Firms in 南京, in 杭州, and nobody knows where.
+const FIRMS: &str = "企业名称,省份,城市\n\
+    某地众诚理财有限公司,江苏,南京\n某地众诚日用品有限公司,江苏,南京\n\
+    某地众诚支付有限公司,浙江,杭州\n某地众诚百货有限公司,浙江,杭州\n\
+    某地众诚担保有限公司,,\n";
+
+struct Confined {
+    bureau: Bureau,
+    channel: Channel,
+    _server: Server,
+    _folder: TempDir,
+}
+
+impl Confined {
+    /// A service over TLS whose callers go by the token that is their name.
+    async fn open() -> Self {
+        let (authority, folder, bureau) = (Authority::new("bureaus"), tempfile::tempdir().expect("a folder"), Bureau::new());
+        authority.server().write(folder.path(), "server");
+        let path = |name: &str| folder.path().join(name).to_str().expect("a plain name").to_owned();
+        let mut config = format!("[tls]\ncertificate = \"{}\"\nkey = \"{}\"\n", path("server.pem"), path("server.key"));
+        for (id, role, region) in IDENTITIES {
+            let hash = TokenHash(Sha256::digest(id).into());
+            let table =
+                format!("[[auth.identity]]\nid = \"{id}\"\ntoken_sha256 = [\"{hash}\"]\nroles = [\"{role}\"]\nregions = [\"{region}\"]\n");
+            config.push_str(&table);
+        }
+        fs::write(path("mingcha.toml"), config).expect("written");
+        let registers = bureau.path("");
+        let folder_of = ["--rescreen-folder", registers.to_str().expect("a plain name"), "--rescreen-gentle=false"];
+        let server = Server::start(&[&["--config", &path("mingcha.toml"), "--data", &path("data")][..], &folder_of].concat());
+        let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authority.certificate())).domain_name("localhost");
+        let port = server.address.rsplit_once(':').expect("a port").1;
+        let endpoint = Channel::from_shared(format!("https://localhost:{port}")).expect("an address").tls_config(tls).expect("TLS");
+        Self { channel: endpoint.connect().await.expect("it listens"), bureau, _server: server, _folder: folder }
+    }
+
+    async fn start(&self, who: &str, output: &str, options: RescreenOptions) -> Result<String, tonic::Status> {
+        let request = StartRescreenRequest { inputs: vec!["firms.csv".to_owned()], output: output.to_owned(), options: Some(options) };
+        let started = RescreenServiceClient::new(self.channel.clone()).start_rescreen(by(who, request)).await?;
+        Ok(started.into_inner().name)
+    }
+
+    fn operations(&self) -> OperationsClient<Channel> {
+        OperationsClient::new(self.channel.clone())
+    }
+
+    async fn ended(&self, who: &str, name: &str) -> mingcha::wire::longrunning::Operation {
+        let wait = WaitOperationRequest { name: name.to_owned(), timeout: None };
+        self.operations().wait_operation(by(who, wait)).await.expect("it is there").into_inner()
+    }
+}
+
+fn by<T>(who: &str, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.metadata_mut().insert("authorization", format!("Bearer {who}").parse().expect("a header"));
+    request
+}
+
+#[tokio::test]
+async fn firms_elsewhere_are_rejected() {
+    let confined = Confined::open().await;
+    confined.bureau.write("firms.csv", FIRMS);
+    let flagged = |output: &str| rows(&confined.bureau.read(output), &["企业名称"]).concat();
+    let whole = confined.start("nation", "whole.csv", options()).await.expect("it starts");
+    let said = response(&confined.ended("nation", &whole).await);
+    assert_eq!((said.read, said.passed, said.flagged, said.rejected), (5, 2, 3, 0));
+
+    let theirs = confined.start("nanjing", "nanjing.csv", RescreenOptions { record: true, ..options() }).await.expect("it starts");
+    let said = response(&confined.ended("nanjing", &theirs).await);
+    assert_eq!((said.read, said.passed, said.flagged, said.rejected, said.recorded), (5, 1, 1, 3, 1));
+    assert_eq!(flagged("nanjing.csv"), ["某地众诚理财有限公司"]);
+    let rejects = confined.bureau.read("nanjing.csv.rejects.csv");
+    assert!(rejects.matches("登记地不在办理人辖区内").count() == 3 && !rejects.contains("某地众诚"), "{rejects}");
+
+    // a place that is said for those whose place nothing tells is one of the caller's
+    let said = RescreenOptions { region: "320105".to_owned(), ..options() };
+    let name = confined.start("nanjing", "said.csv", said).await.expect("it starts");
+    assert_eq!(response(&confined.ended("nanjing", &name).await).flagged, 2);
+    let elsewhere = RescreenOptions { region: "330100".to_owned(), ..options() };
+    refused(confined.start("nanjing", "no.csv", elsewhere).await, Code::PermissionDenied, "options.region");
+}
+
+#[tokio::test]
+async fn operations_are_seen_by_who_started_them_and_by_auditors() {
+    let confined = Confined::open().await;
+    confined.bureau.write("firms.csv", FIRMS);
+    refused(confined.start("office", "out.csv", options()).await, Code::PermissionDenied, "ROLE_MISSING");
+    refused(confined.start("auditor", "out.csv", options()).await, Code::PermissionDenied, "ROLE_MISSING");
+    let name = confined.start("nanjing", "out.csv", options()).await.expect("it starts");
+    confined.ended("nanjing", &name).await;
+    let mut operations = confined.operations();
+    let get = || GetOperationRequest { name: name.clone() };
+    for who in ["nanjing", "auditor"] {
+        let seen = operations.get_operation(by(who, get())).await.expect("it is there").into_inner();
+        assert_eq!(metadata(&seen).identity, "nanjing");
+        let listed = operations.list_operations(by(who, ListOperationsRequest::default())).await.expect("listed").into_inner();
+        assert_eq!(listed.operations.len(), 1, "{who}");
+    }
+    for who in ["zhejiang", "nation", "local-auditor"] {
+        refused(operations.get_operation(by(who, get())).await, Code::NotFound, "no operation");
+        let wait = WaitOperationRequest { name: name.clone(), timeout: None };
+        refused(operations.wait_operation(by(who, wait)).await, Code::NotFound, "no operation");
+        let listed = operations.list_operations(by(who, ListOperationsRequest::default())).await.expect("listed").into_inner();
+        assert!(listed.operations.is_empty(), "{who}");
+    }
+    for (who, code, why) in [
+        ("zhejiang", Code::NotFound, "no operation"),
+        ("nation", Code::NotFound, "no operation"),
+        ("auditor", Code::PermissionDenied, "ROLE_MISSING"),
+        ("office", Code::PermissionDenied, "ROLE_MISSING"),
+    ] {
+        let cancel = CancelOperationRequest { name: name.clone() };
+        refused(operations.cancel_operation(by(who, cancel)).await, code, why);
+        let delete = DeleteOperationRequest { name: name.clone() };
+        refused(operations.delete_operation(by(who, delete)).await, code, why);
+    }
+    operations.delete_operation(by("nanjing", DeleteOperationRequest { name: name.clone() })).await.expect("it is deleted");
+    refused(operations.get_operation(by("nanjing", get())).await, Code::NotFound, "no operation");
+}
