@@ -59,3 +59,7 @@ pub mod server;
 pub mod sheet;
 pub mod storage;
 pub mod telemetry;
+
+/// Files, answers and the index are made of many small pieces: what it is worth stands in `docs/measured.md`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
