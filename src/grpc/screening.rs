@@ -15,15 +15,18 @@ use crate::{
     config::Limits,
     day::Date,
     library::Version,
-    screen::Engine,
+    office::Office,
+    screen::{Engine, Firm},
     server::workers::Cancelled,
     telemetry::Metrics,
+    watch::command,
     wire::{
         Bases, Understood, Violation, respond, understand,
         v1::{
-            BatchScreenRequest, BatchScreenResponse, ScreenRequest, ScreenResponse, ScreenStreamRequest,
+            BatchScreenRequest, BatchScreenResponse, Hit, OverruledHit, ScreenRequest, ScreenResponse, ScreenStreamRequest,
             screening_service_server::ScreeningService,
         },
+        watch::{code, overruled_of},
     },
 };
 
@@ -63,7 +66,7 @@ impl ScreeningService for Screening {
         let request = request.into_inner();
         let version = self.desk.version(&request.lists_hash, "lists_hash").await?;
         let short = request.name.len() + request.scope.len() + request.advertisement.len() <= SHORT;
-        let examiner = Examiner::new(version, identity, &self.desk.metrics, today());
+        let examiner = Examiner::at(&self.desk, version, identity);
         let answer = move |_: &Cancelled| examiner.one(request, &mut Bases::Inline, &str::to_owned);
         let answered = if short { answer(&Cancelled::default()) } else { self.desk.work(answer).await? };
         answered.map(Response::new).map_err(Into::into)
@@ -73,7 +76,7 @@ impl ScreeningService for Screening {
         let identity = caller(&request)?;
         let BatchScreenRequest { requests, lists_hash } = request.into_inner();
         let version = self.desk.version(&lists_hash, "lists_hash").await?;
-        let examiner = Examiner::new(version, identity, &self.desk.metrics, today());
+        let examiner = Examiner::at(&self.desk, version, identity);
         batch::screen(&self.desk, Arc::new(examiner), requests, lists_hash).await.map(Response::new)
     }
 
@@ -129,20 +132,36 @@ pub(super) struct Examiner {
     version: Arc<Version>,
     identity: Arc<Identity>,
     metrics: Arc<Metrics>,
+    /// Who knows which hits were overruled.
+    office: Option<Office>,
     today: Date,
 }
 
 impl Examiner {
-    pub(super) fn new(version: Arc<Version>, identity: Arc<Identity>, metrics: &Arc<Metrics>, today: Date) -> Self {
-        Self { version, identity, metrics: Arc::clone(metrics), today }
+    /// For calls at a desk.
+    pub(super) fn at(desk: &Desk, version: Arc<Version>, identity: Arc<Identity>) -> Self {
+        Self { version, identity, metrics: Arc::clone(&desk.metrics), office: desk.office.clone(), today: today() }
     }
 
     /// One firm; `path` says where a field of its request stands in the call.
     pub(super) fn one(&self, request: ScreenRequest, bases: &mut Bases, path: &dyn Fn(&str) -> String) -> Result<ScreenResponse, Refused> {
         let engine = self.version.engine();
+        let code = code(&request.uscc);
         let understood = understand_within(request, engine, &self.identity, self.today, path, &self.metrics)?;
         let answer = self.version.screen(&understood.firm, &self.metrics);
-        Ok(respond(&understood, &answer, engine, bases))
+        let mut response = respond(&understood, &answer, engine, bases);
+        if let (Some(office), false) = (&self.office, response.hits.is_empty()) {
+            response.overruled = self.overruled(office, &understood.firm, code, &response.hits);
+        }
+        Ok(response)
+    }
+
+    /// Hits that a registrar rejected in the file of the firm, where the caller may see it.
+    fn overruled(&self, office: &Office, firm: &Firm, uscc: Option<String>, hits: &[Hit]) -> Vec<OverruledHit> {
+        let at = &firm.circumstances;
+        let who = command::Firm { name: firm.name.clone(), uscc, registered: at.region, kind: at.kind };
+        let seen = office.glance(&who.keys()).filter(|file| file.places().any(|place| self.identity.reaches(place)));
+        seen.map(|file| overruled_of(&file, hits)).unwrap_or_default()
     }
 }
 

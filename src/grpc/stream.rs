@@ -16,7 +16,6 @@ use super::{
 };
 use crate::{
     auth::Identity,
-    clock::today,
     server::workers::Cancelled,
     wire::{
         Bases, Violation,
@@ -120,7 +119,7 @@ impl Going {
     async fn examiner(&self, lists_hash: &str) -> Result<Arc<StreamExaminer>, Status> {
         let version = self.desk.version(lists_hash, "lists_hash").await?;
         let lists_hash = version.hash().to_owned();
-        let examiner = Examiner::new(version, Arc::clone(&self.identity), &self.desk.metrics, today());
+        let examiner = Examiner::at(&self.desk, version, Arc::clone(&self.identity));
         Ok(Arc::new(StreamExaminer { examiner, lists_hash }))
     }
 

@@ -38,13 +38,17 @@ use crate::{
     journal::{Hash, Head, JournalError, disk::Disk, reader::Place},
     library::Version,
     storage::{StoreError, WatchStore},
-    watch::{command::Command, decide::Refused, file::File},
+    watch::{command::Command, decide::Refused, file::File, key::FirmKey},
 };
 
 /// Most commands that wait to be decided; more wait outside.
 const WAITING: usize = 1024;
 /// How long a reader waits for the index before it gives up.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+fn file_by(store: &Store, key: &FirmKey) -> Result<Option<File>, StoreError> {
+    store.firm_by(key)?.map_or(Ok(None), |firm| store.file(firm))
+}
 
 /// A command, with who gives it.
 #[derive(Debug, Clone)]
@@ -177,6 +181,17 @@ impl Office {
             Ok(Err(_)) => Err(OfficeError::Stopping),
             Err(_) => Err(OfficeError::Lagging),
         }
+    }
+
+    /// The file of the firm that is found by the first of these keys, as far as the index has come: without waiting, and without a
+    /// word where there is none.
+    #[must_use]
+    pub fn glance(&self, keys: &[FirmKey]) -> Option<File> {
+        let store = self.shelf.load_full()?;
+        let found = keys.iter().find_map(|key| file_by(&store, key).transpose());
+        let file = found?.map_err(|error| self.doubt(Arc::clone(&store), error)).ok()?;
+        let other = keys.iter().any(|key| matches!(key, FirmKey::Uscc(code) if file.uscc.as_ref().is_some_and(|own| own != code)));
+        (!other).then_some(file)
     }
 
     /// Says that a store was found damaged while it answered: it is made again from the journal, whoever asks next hears

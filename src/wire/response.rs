@@ -108,6 +108,7 @@ fn write(understood: &Understood, answer: &Answer<'_>, engine: &Engine, bases: &
         lists_hash: engine.lists().hash().to_owned(),
         engine_version: ENGINE_VERSION.to_owned(),
         bases: Vec::new(),
+        overruled: Vec::new(),
     }
 }
 

@@ -42,6 +42,25 @@ impl Bits {
         rest.is_empty().then_some(bits)
     }
 
+    /// Calls `each` with every number, in order, of what [`encode`](Self::encode) wrote that this set has too: a short list is not
+    /// made a set for that. None where it is something else.
+    pub(super) fn each_of(&self, bytes: &[u8], mut each: impl FnMut(u16)) -> Option<()> {
+        if bytes.len() == WORDS * 8 {
+            let mut bits = Self::decode(bytes)?;
+            bits.and(self);
+            bits.ascending().for_each(each);
+            return Some(());
+        }
+        let (pairs, rest) = bytes.as_chunks::<2>();
+        for place in pairs.iter().map(|pair| u16::from_le_bytes(*pair)) {
+            let word = self.0.get(usize::from(place) / 64)?;
+            if word & (1 << (place % 64)) != 0 {
+                each(place);
+            }
+        }
+        rest.is_empty().then_some(())
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         if self.count() < DENSE {
             return self.ascending().flat_map(u16::to_le_bytes).collect();
@@ -111,6 +130,9 @@ mod tests {
             prop_assert_eq!(bits.count(), a.len());
             prop_assert_eq!(bits.is_empty(), a.is_empty());
             prop_assert!(Bits::decode(&bits.encode()).as_ref() == Some(&bits));
+            let mut met = Vec::new();
+            prop_assert_eq!(other.each_of(&bits.encode(), |place| met.push(place)), Some(()));
+            prop_assert_eq!(met.into_iter().collect::<BTreeSet<_>>(), &a & &b);
             let (mut and, mut or) = (bits.clone(), bits.clone());
             and.and(&other);
             or.or(&other);
@@ -121,7 +143,8 @@ mod tests {
 
     #[test]
     fn what_is_no_set_is_not_read() {
-        assert!(Bits::decode(&[1]).is_none());
+        assert!(Bits::decode(&[1]).is_none() && Bits::default().each_of(&[1], |_| ()).is_none());
+        assert!(Bits::default().each_of(&[0xff, 0xff], |_| ()).is_none(), "beyond the chunk");
         assert!(Bits::decode(&[0xff, 0xff]).is_none(), "beyond the chunk");
         assert!(Bits::decode(&[]).is_some_and(|bits| bits.is_empty()));
     }

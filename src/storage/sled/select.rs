@@ -149,7 +149,7 @@ pub(super) fn count(db: &Db, query: &Query, first: Dimension, second: Option<Dim
         let beside = seconds.as_ref().map(|seconds| seconds.by_place(*chunk, &among)).transpose()?;
         firsts.each(*chunk, &among, |value, place| match &beside {
             None => *counts.entry((value, 0)).or_default() += 1,
-            Some(beside) => beside[usize::from(place)].iter().for_each(|other| *counts.entry((value, *other)).or_default() += 1),
+            Some(beside) => beside.at(place).iter().for_each(|other| *counts.entry((value, *other)).or_default() += 1),
         })?;
     }
     let second = |id| seconds.as_ref().map_or_else(String::new, |seconds| seconds.names[id as usize].clone());
@@ -184,17 +184,38 @@ impl Values {
     /// Calls `each` with every value that something of `among` has.
     fn each(&self, chunk: u32, among: &Bits, mut each: impl FnMut(u32, u16)) -> Result<(), StoreError> {
         for (id, bits) in self.chunks.get(&chunk).into_iter().flatten() {
-            let mut bits = Bits::decode(bits).ok_or_else(|| damaged("a bitmap"))?;
-            bits.and(among);
-            bits.ascending().for_each(|place| each(*id, place));
+            among.each_of(bits, |place| each(*id, place)).ok_or_else(|| damaged("a bitmap"))?;
         }
         Ok(())
     }
 
     /// The values of each place of a chunk.
-    fn by_place(&self, chunk: u32, among: &Bits) -> Result<Vec<Vec<u32>>, StoreError> {
-        let mut places = vec![Vec::new(); CHUNK as usize];
-        self.each(chunk, among, |value, place| places[usize::from(place)].push(value))?;
-        Ok(places)
+    fn by_place(&self, chunk: u32, among: &Bits) -> Result<ByPlace, StoreError> {
+        let mut pairs: Vec<(u16, u32)> = Vec::new();
+        self.each(chunk, among, |value, place| pairs.push((place, value)))?;
+        let mut begins = vec![0; CHUNK as usize + 1];
+        pairs.iter().for_each(|(place, _)| begins[usize::from(*place) + 1] += 1);
+        (1..begins.len()).for_each(|place| begins[place] += begins[place - 1]);
+        let (mut free, mut values) = (begins.clone(), vec![0; pairs.len()]);
+        for (place, value) in pairs {
+            let at = &mut free[usize::from(place)];
+            values[*at] = value;
+            *at += 1;
+        }
+        Ok(ByPlace { begins, values })
+    }
+}
+
+/// Values by place, one place behind the other.
+struct ByPlace {
+    /// Where those of each place begin, and where all end.
+    begins: Vec<usize>,
+    values: Vec<u32>,
+}
+
+impl ByPlace {
+    fn at(&self, place: u16) -> &[u32] {
+        let place = usize::from(place);
+        &self.values[self.begins[place]..self.begins[place + 1]]
     }
 }

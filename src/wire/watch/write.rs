@@ -175,6 +175,13 @@ fn note(note: &Note) -> v1::Note {
     v1::Note { text: note.text.clone(), by: note.by.clone(), at: instant(note.at) }
 }
 
+/// Those of the hits of an answer that were overruled in the firm's file.
+#[must_use]
+pub fn overruled_of(file: &File, hits: &[v1::Hit]) -> Vec<v1::OverruledHit> {
+    let written = file.overruled.iter().map(overruled);
+    written.filter(|known| hits.iter().any(|hit| (&hit.term, hit.field) == (&known.term, known.field))).collect()
+}
+
 fn overruled(overruled: &Overruled) -> v1::OverruledHit {
     v1::OverruledHit {
         term: overruled.term.clone(),
