@@ -3,6 +3,7 @@
 mod changes;
 mod dirt;
 mod formats;
+mod parquet;
 mod record;
 mod resume;
 mod roster;

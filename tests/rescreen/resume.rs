@@ -51,7 +51,7 @@ fn stop(bureau: &Bureau, out: &str, sign: &str) {
 fn what_is_killed_goes_on_to_the_same_bytes() {
     let bureau = Bureau::new();
     bureau.write("firms.csv", register(9_000));
-    for out in ["out.csv", "out.jsonl", "out.xlsx"] {
+    for out in ["out.csv", "out.jsonl", "out.xlsx", "out.parquet"] {
         let whole = format!("whole-{out}");
         let expected = told(&bureau.rescreen(&["firms.csv"], &whole, &[]));
         for sign in ["-KILL", "-INT"] {
