@@ -64,6 +64,21 @@ impl Bureau {
         String::from_utf8(output.stdout).expect("UTF-8")
     }
 
+    /// Runs, and gives what it printed and the most memory that it had, in MB.
+    pub(crate) fn measured(&self, inputs: &[&str], out: &str, more: &[&str]) -> (String, u64) {
+        let mut child = self.command(inputs, out, more).spawn().expect("mingcha runs");
+        let (status, mut most) = (format!("/proc/{}/status", child.id()), 0);
+        while child.try_wait().expect("it can be asked").is_none() {
+            let now = fs::read_to_string(&status).unwrap_or_default();
+            let peak = now.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());
+            most = most.max(peak.unwrap_or(0));
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        let output = child.wait_with_output().expect("it ended");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        (String::from_utf8(output.stdout).expect("UTF-8"), most / 1024)
+    }
+
     /// The names of all files in the folder.
     pub(crate) fn files(&self) -> Vec<String> {
         let names = fs::read_dir(self.0.path()).expect("a folder").map(|entry| entry.expect("a file").file_name());

@@ -13,6 +13,7 @@ mod json;
 pub mod open;
 mod parquet;
 pub mod records;
+mod section;
 pub mod text;
 mod workbook;
 

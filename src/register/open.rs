@@ -10,7 +10,7 @@ use std::{
 use super::{
     blocks::{Block, Blocks, Form, LONGEST_RECORD, Piece, first_end},
     columns::{ColumnsError, Keys, Picks, Said},
-    expand::{Counted, Limits, TooLarge, expanded},
+    expand::{Limits, TooLarge, expanded},
     parquet,
     records::{Records, Shape},
     text::{Encoding, MARK},
@@ -195,9 +195,7 @@ impl Register {
 
     fn of_workbook(path: &Path, size: Option<u64>, options: &Options) -> Result<Self, OpenError> {
         let read = Arc::new(AtomicU64::new(0));
-        workbook::check(path, options.limits)?;
-        let file = Counted::new(File::open(path)?, Arc::clone(&read));
-        let blocks = Blocks::new(workbook::Cells::open(file), Form::CELLS, 1);
+        let blocks = Blocks::new(workbook::Cells::open(path, options.limits, &read)?, Form::CELLS, 1);
         Self::with_header(blocks, Form::CELLS, Encoding::Utf8, size, read, options)
     }
 

@@ -16,7 +16,10 @@ use parquet::{
     file::reader::{ChunkReader, Length},
 };
 
-use crate::register::expand::{Limits, TooLarge};
+use crate::register::{
+    expand::{Limits, TooLarge},
+    section::Section,
+};
 
 /// Most bytes of a page, expanded: it is in memory as a whole. Those who write pages write of 1 MiB mostly, of 100 MB at most.
 const MOST_PAGE: u64 = 128 << 20;
@@ -59,12 +62,11 @@ impl Guarded {
     /// Checks what so many bytes of text, or of pages, come from: what was read and `more`.
     pub(super) fn check(&self, expanded: u64, more: u64) -> Result<(), TooLarge> {
         let read = self.read.load(Ordering::Relaxed).saturating_add(more);
-        let Limits { bytes, ratio, free } = self.limits;
-        if expanded > bytes.min(read.saturating_mul(ratio).max(free)) { Err(TooLarge(self.limits)) } else { Ok(()) }
+        self.limits.check(expanded, read)
     }
 
-    fn at(&self, at: u64) -> At {
-        At { file: Arc::clone(&self.file), at }
+    fn at(&self, at: u64) -> Section {
+        Section::new(&self.file, at)
     }
 }
 
@@ -75,7 +77,7 @@ impl Length for Guarded {
 }
 
 impl ChunkReader for Guarded {
-    type T = BufReader<At>;
+    type T = BufReader<Section>;
 
     /// Called for headers of pages, and for the last bytes of the file.
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
@@ -101,20 +103,6 @@ impl ChunkReader for Guarded {
 
 fn too_large(bytes: u64) -> ParquetError {
     ParquetError::General(format!("a page or footer of {bytes} bytes, of at most {MOST_PAGE}: write it in smaller ones"))
-}
-
-/// A file from some place on.
-pub(super) struct At {
-    file: Arc<File>,
-    at: u64,
-}
-
-impl Read for At {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read_at(buffer, self.at)?;
-        self.at += read as u64;
-        Ok(read)
-    }
 }
 
 /// The first three fields of a page's header, in Thrift's compact protocol: its kind, its size expanded and as it lies there.
