@@ -2,7 +2,8 @@
 //!
 //! (a) the `csv` crate, parsing alone; (b) `rg -c -F -f terms`, where there is ripgrep; (c) `DuckDB` with one `regexp_matches` over
 //! both columns, where `MINGCHA_PYTHON` has it (its query alone is timed); (d) the full verdict with the flagged firms as CSV. The
-//! ratios of the medians are printed, with the processors that the verdict kept busy and the most memory that it ever had.
+//! ratios of the medians are printed, both of the time that passed and of the processors' time, which others on the machine hardly
+//! change; and the most memory that the verdict ever had.
 //!
 //! `MINGCHA_REGISTER=firms.tsv MINGCHA_ROWS=10000,100000,1000000,3000000,10000000 cargo bench --bench rescreen` is the full form;
 //! without them it takes 100 000 invented firms. `MINGCHA_ROUNDS` says how many rounds.
@@ -84,8 +85,8 @@ impl Setting {
         // another process: what it takes is not to be counted here
         let write = Command::new(env::current_exe().expect("itself")).arg("--write").arg(&path).arg(rows.to_string()).status();
         assert!(write.expect("it runs").success());
-        let mut times: [Vec<f64>; 4] = Default::default();
-        let (mut counts, mut busy) = (Counts::default(), 0.0);
+        let mut times: [Vec<Seconds>; 4] = Default::default();
+        let mut counts = Counts::default();
         for _ in 0..self.rounds {
             times[0].push(timed(|| assert_eq!(parsed(&path), rows)));
             if self.rg {
@@ -96,21 +97,20 @@ impl Setting {
             if self.duckdb {
                 times[2].push(self.duckdb(&path));
             }
-            let before = processor_seconds();
             times[3].push(timed(|| counts = rescreened(&self.engine, &path, self.folder.path())));
-            busy += processor_seconds() - before;
         }
         assert_eq!(counts.rows, rows as u64);
-        busy /= times[3].iter().sum::<f64>();
         println!("{rows} firms, {} bytes; seconds, median of {}", fs::metadata(&path).expect("it is there").len(), self.rounds);
-        report(&mut times, rows, &counts, busy);
+        report(&times, rows, &counts);
     }
 
     /// The seconds that the query takes, without Python's own beginning.
-    fn duckdb(&self, path: &Path) -> f64 {
+    fn duckdb(&self, path: &Path) -> Seconds {
         let output = Command::new(&self.python).args(["-c", DUCKDB]).args([path, &self.terms]).output().expect("it runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).trim().parse().expect("seconds")
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut seconds = said.split_whitespace().map(|seconds| seconds.parse().expect("seconds"));
+        Seconds { passed: seconds.next().expect("two"), worked: seconds.next().expect("two") }
     }
 }
 
@@ -133,18 +133,27 @@ fn write_register(path: &Path, rows: usize) {
     out.flush().expect("written");
 }
 
-/// Seconds that processors worked for this process.
-fn processor_seconds() -> f64 {
+/// How long something took.
+#[derive(Clone, Copy)]
+struct Seconds {
+    /// By the clock.
+    passed: f64,
+    /// Of the processors.
+    worked: f64,
+}
+
+/// Seconds that processors worked for this process and for its children that ended.
+fn worked() -> f64 {
     const TICKS: f64 = 100.0; // a second, on every Linux
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS
+    fields.skip(11).take(4).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS
 }
 
-fn timed(what: impl FnOnce()) -> f64 {
-    let begun = Instant::now();
+fn timed(what: impl FnOnce()) -> Seconds {
+    let (begun, before) = (Instant::now(), worked());
     what();
-    begun.elapsed().as_secs_f64()
+    Seconds { passed: begun.elapsed().as_secs_f64(), worked: worked() - before }
 }
 
 fn parsed(path: &Path) -> usize {
@@ -172,30 +181,36 @@ fn rescreened(engine: &Engine, path: &Path, folder: &Path) -> Counts {
 const DUCKDB: &str = "
 import sys, time, duckdb
 terms = '|'.join(open(sys.argv[2], encoding='utf-8').read().split())
-begun = time.time()
+duckdb.sql('set enable_progress_bar = false')
+begun, before = time.time(), time.process_time()
 duckdb.sql(f\"select count(*) from read_csv('{sys.argv[1]}', delim='\\t', quote='', header=true, all_varchar=true) \
 where regexp_matches(name, '{terms}') or regexp_matches(scope, '{terms}')\").fetchall()
-print(time.time() - begun)
+print(time.time() - begun, time.process_time() - before)
 ";
 
 fn installed(command: &mut Command) -> bool {
     command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
-fn report(times: &mut [Vec<f64>; 4], rows: usize, counts: &Counts, busy: f64) {
-    let median = |times: &mut Vec<f64>| {
+fn report(times: &[Vec<Seconds>; 4], rows: usize, counts: &Counts) {
+    let median = |times: &[Seconds], of: fn(&Seconds) -> f64| {
+        let mut times: Vec<f64> = times.iter().map(of).collect();
         times.sort_by(f64::total_cmp);
         times.get(times.len() / 2).copied()
     };
-    let medians = times.each_mut().map(median);
+    let (passed, worked) = (|seconds: &Seconds| seconds.passed, |seconds: &Seconds| seconds.worked);
+    let medians = times.each_ref().map(|times| Some(Seconds { passed: median(times, passed)?, worked: median(times, worked)? }));
     let verdict = medians[3].expect("it was timed");
+    println!("  {:22} {:>8}  {:>8}   verdict / it", "", "passed", "worked");
     for (name, median) in NAMES.iter().zip(medians) {
-        match median {
-            Some(seconds) => println!("  {name:<22} {seconds:8.3}   verdict / it {:.2}", verdict / seconds),
-            None => println!("  {name:<22} not installed"),
-        }
+        let Some(Seconds { passed, worked }) = median else {
+            println!("  {name:<22} not installed");
+            continue;
+        };
+        println!("  {name:<22} {passed:8.3}  {worked:8.3}   {:.2}  {:.2}", verdict.passed / passed, verdict.worked / worked);
     }
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let memory = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("unknown").trim();
-    println!("  {:.0} firms a second, {} flagged, {busy:.2} processors busy, most memory {memory}", rows as f64 / verdict, counts.flagged);
+    let (rate, busy) = (rows as f64 / verdict.passed, verdict.worked / verdict.passed);
+    println!("  {rate:.0} firms a second, {} flagged, {busy:.2} processors busy, most memory {memory}", counts.flagged);
 }
