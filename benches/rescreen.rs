@@ -116,13 +116,12 @@ impl Setting {
 
 /// Writes so many firms: the lines of the register over and over.
 fn write_register(path: &Path, rows: usize) {
-    let text = match env::var("MINGCHA_REGISTER") {
-        Ok(register) => fs::read_to_string(register).expect("MINGCHA_REGISTER is a file of text"),
-        Err(_) => {
-            let firms = register::firms(rows.min(200_000));
-            let line = |firm: &register::Firm| format!("{}\t91320113580493701R\t{}\n", firm.name, firm.scope);
-            "name\tuscc\tscope\n".to_owned() + &firms.iter().map(line).collect::<String>()
-        }
+    let text = if let Ok(register) = env::var("MINGCHA_REGISTER") {
+        fs::read_to_string(register).expect("MINGCHA_REGISTER is a file of text")
+    } else {
+        let firms = register::firms(rows.min(200_000));
+        let line = |firm: &register::Firm| format!("{}\t91320113580493701R\t{}\n", firm.name, firm.scope);
+        "name\tuscc\tscope\n".to_owned() + &firms.iter().map(line).collect::<String>()
     };
     let (header, lines) = text.split_once('\n').expect("a header");
     let mut out = BufWriter::new(File::create(path).expect("a file"));
