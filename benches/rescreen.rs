@@ -1,11 +1,12 @@
 //! Re-screening a register against others who read the same file, in one run.
 //!
 //! (a) the `csv` crate, parsing alone; (b) `rg -c -F -f terms`, where there is ripgrep; (c) `DuckDB` with one `regexp_matches` over
-//! both columns, where Python has it; (d) the full verdict with the flagged firms as CSV. The ratios of the medians are printed
-//! at the end, with the most memory that the process ever had.
+//! both columns, where `MINGCHA_PYTHON` has it (its query alone is timed); (d) the full verdict with the flagged firms as CSV. The
+//! ratios of the medians are printed, both of the time that passed and of the processors' time, which others on the machine hardly
+//! change; and the most memory that the verdict ever had.
 //!
-//! `MINGCHA_REGISTER=firms.tsv MINGCHA_ROWS=3000000 cargo bench --bench rescreen` is the full form; without them it takes 100 000
-//! invented firms.
+//! `MINGCHA_REGISTER=firms.tsv MINGCHA_ROWS=10000,100000,1000000,3000000,10000000 cargo bench --bench rescreen` is the full form;
+//! without them it takes 100 000 invented firms. `MINGCHA_ROUNDS` says how many rounds.
 
 #![allow(clippy::expect_used, clippy::cast_precision_loss)] // a benchmark that cannot go on says why; counts are far below 2^52
 
@@ -15,7 +16,7 @@ use std::{
     env,
     fs::{self, File},
     io::{BufWriter, Write},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::atomic::AtomicBool,
     time::{Duration, Instant},
@@ -35,60 +36,130 @@ use mingcha::{
     sheet::{CsvOptions, Format},
     vocabulary::{EntityKind, Event},
 };
+use tempfile::TempDir;
 
-const ROUNDS: usize = 5;
+/// What is timed, in this order.
+const NAMES: [&str; 4] = ["csv parsing alone", "rg -c -F -f terms", "DuckDB regexp_matches", "full verdict"];
+
+/// What every run needs.
+struct Setting {
+    folder: TempDir,
+    engine: Engine,
+    terms: PathBuf,
+    rounds: usize,
+    python: String,
+    rg: bool,
+    duckdb: bool,
+}
 
 fn main() {
-    let rows: usize = env::var("MINGCHA_ROWS").map_or(100_000, |rows| rows.parse().expect("MINGCHA_ROWS is a number"));
-    let folder = tempfile::tempdir().expect("a folder");
-    let engine = Engine::build(&embedded::files()).expect("the embedded lists are checked by the tests");
-    let path = folder.path().join("firms.tsv");
-    let bytes = write_register(&path, rows);
-    let terms = folder.path().join("terms.txt");
-    let texts: Vec<&str> = engine.lists().terms().iter().map(|term| term.text.as_str()).collect();
-    fs::write(&terms, texts.join("\n")).expect("written");
-    println!("{rows} firms, {bytes} bytes; seconds, median of {ROUNDS}");
-    let rg = installed(Command::new("rg").arg("--version"));
-    let duckdb = installed(Command::new("python3").args(["-c", "import duckdb"]));
-    let mut times: [Vec<f64>; 4] = Default::default();
-    let mut counts = Counts::default();
-    for _ in 0..ROUNDS {
-        times[0].push(timed(|| assert_eq!(parsed(&path), rows)));
-        if rg {
-            times[1].push(timed(|| finished(Command::new("rg").args(["-c", "-F", "-f"]).args([&terms, &path]))));
-        }
-        if duckdb {
-            times[2].push(timed(|| finished(Command::new("python3").args(["-c", DUCKDB]).args([&path, &terms]))));
-        }
-        times[3].push(timed(|| counts = rescreened(&engine, &path, folder.path())));
+    let args: Vec<String> = env::args().collect();
+    if let [_, write, path, rows] = &args[..]
+        && write == "--write"
+    {
+        return write_register(Path::new(path), rows.parse().expect("a number"));
     }
-    assert_eq!(counts.rows, rows as u64);
-    report(&mut times, rows, &counts);
+    let rows = env::var("MINGCHA_ROWS").unwrap_or_else(|_| "100000".to_owned());
+    let setting = Setting::new();
+    for rows in rows.split(',') {
+        setting.run(rows.trim().parse().expect("MINGCHA_ROWS are numbers"));
+    }
 }
 
-/// Writes so many firms, those of the register over and over.
-fn write_register(path: &Path, rows: usize) -> u64 {
-    let firms = register::firms(rows.min(200_000));
+impl Setting {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engine = Engine::build(&embedded::files()).expect("the embedded lists are checked by the tests");
+        let terms = folder.path().join("terms.txt");
+        let texts: Vec<&str> = engine.lists().terms().iter().map(|term| term.text.as_str()).collect();
+        fs::write(&terms, texts.join("\n")).expect("written");
+        let rounds = env::var("MINGCHA_ROUNDS").map_or(5, |rounds| rounds.parse().expect("MINGCHA_ROUNDS is a number"));
+        let python = env::var("MINGCHA_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+        let rg = installed(Command::new("rg").arg("--version"));
+        let duckdb = installed(Command::new(&python).args(["-c", "import duckdb"]));
+        Self { folder, engine, terms, rounds, python, rg, duckdb }
+    }
+
+    fn run(&self, rows: usize) {
+        let path = self.folder.path().join("firms.tsv");
+        // another process: what it takes is not to be counted here
+        let write = Command::new(env::current_exe().expect("itself")).arg("--write").arg(&path).arg(rows.to_string()).status();
+        assert!(write.expect("it runs").success());
+        let mut times: [Vec<Seconds>; 4] = Default::default();
+        let mut counts = Counts::default();
+        for _ in 0..self.rounds {
+            times[0].push(timed(|| assert_eq!(parsed(&path), rows)));
+            if self.rg {
+                let mut rg = Command::new("rg");
+                rg.args(["-c", "-F", "-f"]).args([&self.terms, &path]);
+                times[1].push(timed(|| assert!(rg.output().expect("it runs").status.success())));
+            }
+            if self.duckdb {
+                times[2].push(self.duckdb(&path));
+            }
+            times[3].push(timed(|| counts = rescreened(&self.engine, &path, self.folder.path())));
+        }
+        assert_eq!(counts.rows, rows as u64);
+        println!("{rows} firms, {} bytes; seconds, median of {}", fs::metadata(&path).expect("it is there").len(), self.rounds);
+        report(&times, rows, &counts);
+    }
+
+    /// The seconds that the query takes, without Python's own beginning.
+    fn duckdb(&self, path: &Path) -> Seconds {
+        let output = Command::new(&self.python).args(["-c", DUCKDB]).args([path, &self.terms]).output().expect("it runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut seconds = said.split_whitespace().map(|seconds| seconds.parse().expect("seconds"));
+        Seconds { passed: seconds.next().expect("two"), worked: seconds.next().expect("two") }
+    }
+}
+
+/// Writes so many firms: the lines of the register over and over.
+fn write_register(path: &Path, rows: usize) {
+    let text = if let Ok(register) = env::var("MINGCHA_REGISTER") {
+        fs::read_to_string(register).expect("MINGCHA_REGISTER is a file of text")
+    } else {
+        let firms = register::firms(rows.min(200_000));
+        let line = |firm: &register::Firm| format!("{}\t91320113580493701R\t{}\n", firm.name, firm.scope);
+        "name\tuscc\tscope\n".to_owned() + &firms.iter().map(line).collect::<String>()
+    };
+    let (header, lines) = text.split_once('\n').expect("a header");
     let mut out = BufWriter::new(File::create(path).expect("a file"));
-    out.write_all(b"name\tuscc\tscope\n").expect("written");
-    for firm in firms.iter().cycle().take(rows) {
-        writeln!(out, "{}\t91320113580493701R\t{}", firm.name, firm.scope).expect("written");
+    writeln!(out, "{header}").expect("written");
+    for line in lines.lines().collect::<Vec<_>>().iter().cycle().take(rows) {
+        writeln!(out, "{line}").expect("written");
     }
     out.flush().expect("written");
-    fs::metadata(path).expect("it is there").len()
 }
 
-fn timed(what: impl FnOnce()) -> f64 {
-    let begun = Instant::now();
+/// How long something took.
+#[derive(Clone, Copy)]
+struct Seconds {
+    /// By the clock.
+    passed: f64,
+    /// Of the processors.
+    worked: f64,
+}
+
+/// Seconds that processors worked for this process and for its children that ended.
+fn worked() -> f64 {
+    const TICKS: f64 = 100.0; // a second, on every Linux
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    fields.skip(11).take(4).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS
+}
+
+fn timed(what: impl FnOnce()) -> Seconds {
+    let (begun, before) = (Instant::now(), worked());
     what();
-    begun.elapsed().as_secs_f64()
+    Seconds { passed: begun.elapsed().as_secs_f64(), worked: worked() - before }
 }
 
 fn parsed(path: &Path) -> usize {
     let mut reader = csv::ReaderBuilder::new().delimiter(b'\t').quoting(false).from_path(path).expect("a file");
     let (mut record, mut rows) = (csv::ByteRecord::new(), 0);
     while reader.read_byte_record(&mut record).expect("a record") {
-        rows += usize::from(record.len() == 3);
+        rows += usize::from(record.len() >= 3);
     }
     rows
 }
@@ -107,35 +178,38 @@ fn rescreened(engine: &Engine, path: &Path, folder: &Path) -> Counts {
 }
 
 const DUCKDB: &str = "
-import sys, duckdb
+import sys, time, duckdb
 terms = '|'.join(open(sys.argv[2], encoding='utf-8').read().split())
+duckdb.sql('set enable_progress_bar = false')
+begun, before = time.time(), time.process_time()
 duckdb.sql(f\"select count(*) from read_csv('{sys.argv[1]}', delim='\\t', quote='', header=true, all_varchar=true) \
 where regexp_matches(name, '{terms}') or regexp_matches(scope, '{terms}')\").fetchall()
+print(time.time() - begun, time.process_time() - before)
 ";
 
 fn installed(command: &mut Command) -> bool {
     command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
-fn finished(command: &mut Command) {
-    assert!(command.stdout(Stdio::null()).status().expect("it runs").success(), "{command:?}");
-}
-
-fn report(times: &mut [Vec<f64>; 4], rows: usize, counts: &Counts) {
-    let median = |times: &mut Vec<f64>| {
+fn report(times: &[Vec<Seconds>; 4], rows: usize, counts: &Counts) {
+    let median = |times: &[Seconds], of: fn(&Seconds) -> f64| {
+        let mut times: Vec<f64> = times.iter().map(of).collect();
         times.sort_by(f64::total_cmp);
         times.get(times.len() / 2).copied()
     };
-    let [parsing, rg, duckdb, verdict] = times.each_mut().map(median);
-    let verdict = verdict.expect("it was timed");
-    let named = [("csv parsing alone", parsing), ("rg -c -F -f terms", rg), ("DuckDB regexp_matches", duckdb)];
-    for (name, seconds) in named {
-        match seconds {
-            Some(seconds) => println!("  {name:<22} {seconds:8.3}   verdict / it {:.2}", verdict / seconds),
-            None => println!("  {name:<22} not installed"),
-        }
+    let (passed, worked) = (|seconds: &Seconds| seconds.passed, |seconds: &Seconds| seconds.worked);
+    let medians = times.each_ref().map(|times| Some(Seconds { passed: median(times, passed)?, worked: median(times, worked)? }));
+    let verdict = medians[3].expect("it was timed");
+    println!("  {:22} {:>8}  {:>8}   verdict / it", "", "passed", "worked");
+    for (name, median) in NAMES.iter().zip(medians) {
+        let Some(Seconds { passed, worked }) = median else {
+            println!("  {name:<22} not installed");
+            continue;
+        };
+        println!("  {name:<22} {passed:8.3}  {worked:8.3}   {:.2}  {:.2}", verdict.passed / passed, verdict.worked / worked);
     }
-    println!("  {:<22} {verdict:8.3}   {:.0} firms a second, {} flagged", "full verdict", rows as f64 / verdict, counts.flagged);
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    println!("  most memory: {}", status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("unknown").trim());
+    let memory = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("unknown").trim();
+    let (rate, busy) = (rows as f64 / verdict.passed, verdict.worked / verdict.passed);
+    println!("  {rate:.0} firms a second, {} flagged, {busy:.2} processors busy, most memory {memory}", counts.flagged);
 }

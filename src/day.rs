@@ -8,10 +8,13 @@ pub const FIRST: Date = date(1949, 10, 1);
 /// Last day that can be asked about.
 pub const LAST: Date = date(2100, 12, 31);
 
+/// How far the clock of China is from UTC.
+pub const OFFSET: Offset = Offset::constant(8);
+
 /// The day of an instant.
 #[must_use]
 pub fn of(at: Timestamp) -> Date {
-    Offset::constant(8).to_datetime(at).date()
+    OFFSET.to_datetime(at).date()
 }
 
 /// A day that is not one.

@@ -3,6 +3,7 @@
 pub(crate) mod changes;
 mod dirt;
 mod formats;
+mod parquet;
 mod record;
 pub(crate) mod resume;
 mod roster;
@@ -61,6 +62,21 @@ impl Bureau {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{}: {said}", output.status);
         String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    /// Runs, and gives what it printed and the most memory that it had, in MB.
+    pub(crate) fn measured(&self, inputs: &[&str], out: &str, more: &[&str]) -> (String, u64) {
+        let mut child = self.command(inputs, out, more).spawn().expect("mingcha runs");
+        let (status, mut most) = (format!("/proc/{}/status", child.id()), 0);
+        while child.try_wait().expect("it can be asked").is_none() {
+            let now = fs::read_to_string(&status).unwrap_or_default();
+            let peak = now.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());
+            most = most.max(peak.unwrap_or(0));
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        let output = child.wait_with_output().expect("it ended");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        (String::from_utf8(output.stdout).expect("UTF-8"), most / 1024)
     }
 
     /// The names of all files in the folder.

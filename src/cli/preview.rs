@@ -53,7 +53,7 @@ pub(super) fn preview(draft: &Path, against: Vec<PathBuf>, reading: &Reading, li
     let folder = tempfile::tempdir().context("there is no place for temporary files")?;
     let out = folder.path().join("preview.jsonl");
     let defaults = Defaults { day: today(), event: Event::Existing, region, kind: reading.entity };
-    match changes(&after, &delta, Source::new(against, reading.options()), defaults, &out) {
+    match changes(&after, &delta, Source::new(against, reading.options()).once(), defaults, &out) {
         Ok(counts) => {
             let samples = fs::read_to_string(&out).context("cannot read what was found")?;
             print(&told(&counts, &samples, after.lists().divisions())?)?;

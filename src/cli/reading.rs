@@ -13,7 +13,7 @@ use crate::{
 /// How to read registers, and what holds for firms of which they do not tell it.
 #[derive(Debug, Args)]
 pub(super) struct Reading {
-    /// The inputs' format, where their names do not say it: csv, tsv, jsonl, xlsx.
+    /// The inputs' format, where their names do not say it: csv, tsv, jsonl, xlsx, parquet.
     #[arg(long, value_name = "FORMAT", value_parser = kind)]
     format: Option<Kind>,
     /// The inputs' encoding [default: detected]: utf-8 or gb18030.
@@ -62,7 +62,8 @@ fn kind(text: &str) -> Result<Kind, String> {
         "tsv" => Ok(Kind::Tsv),
         "jsonl" => Ok(Kind::Jsonl),
         "xlsx" => Ok(Kind::Xlsx),
-        _ => Err("expected one of: csv, tsv, jsonl, xlsx".to_owned()),
+        "parquet" => Ok(Kind::Parquet),
+        _ => Err("expected one of: csv, tsv, jsonl, xlsx, parquet".to_owned()),
     }
 }
 

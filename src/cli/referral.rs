@@ -43,7 +43,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Write referrals to a table: .xlsx, .csv or .jsonl.
+    /// Write referrals to a table: .xlsx, .csv, .jsonl or .parquet.
     Export {
         /// The file.
         #[arg(long, value_name = "FILE")]

@@ -44,10 +44,10 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Registers: CSV, TSV, JSON lines (also compressed by gzip or zstd), XLSX; - is standard input.
+    /// Registers: CSV, TSV, JSON lines (also compressed by gzip or zstd), XLSX, Parquet; - is standard input.
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
-    /// Where the flagged firms go, in input order: .xlsx, .csv or .jsonl. Bad rows go to OUT.rejects.csv.
+    /// Where the flagged firms go, in input order: .xlsx, .csv, .jsonl or .parquet. Bad rows go to OUT.rejects.csv.
     #[arg(long, value_name = "OUT")]
     out: PathBuf,
     #[command(flatten)]

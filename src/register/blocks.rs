@@ -4,10 +4,10 @@
 
 use std::io::{self, Read};
 
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::{memchr, memchr_iter, memchr2, memrchr};
 
 /// Size of a block, in bytes, where records are no longer.
-const BLOCK: usize = 256 * 1024;
+pub(super) const BLOCK: usize = 256 * 1024;
 /// Longest record, in bytes. Longer than any that a limit lets through, however it is written.
 pub const LONGEST_RECORD: usize = 1024 * 1024;
 
@@ -31,6 +31,16 @@ impl Form {
     pub const JSONL: Self = Self { field: None, record: b'\n', quotes: false };
     /// Cells of a workbook, with separators that occur in no text: unit and record separators.
     pub const CELLS: Self = Self { field: Some(0x1F), record: 0x1E, quotes: false };
+
+    /// Writes a cell of [`CELLS`](Self::CELLS): a separator in it, which no text should have, becomes a space.
+    pub(super) fn write_cell(self, mut cell: &[u8], out: &mut Vec<u8>) {
+        while let Some(at) = memchr2(self.record, self.field.unwrap_or(self.record), cell) {
+            out.extend_from_slice(&cell[..at]);
+            out.push(b' ');
+            cell = &cell[at + 1..];
+        }
+        out.extend_from_slice(cell);
+    }
 }
 
 /// A piece of a register.

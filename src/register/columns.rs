@@ -175,6 +175,9 @@ pub enum ColumnsError {
         /// The headers there are.
         found: String,
     },
+    /// A column of a Parquet file holds no single texts, numbers or days.
+    #[error("the column '{0}' holds no texts, but lists, records or decimals")]
+    NoText(String),
     /// No column is known to hold names.
     #[error("no column holds the firms' names (企业名称); there are: {0}. Say --columns name=…")]
     NoName(String),
@@ -233,6 +236,16 @@ impl Picks {
     #[must_use]
     pub const fn at(&self, column: Column) -> Option<usize> {
         self.0[column as usize]
+    }
+
+    /// Where the columns that are there stand, each once and in order; and where each is among these alone.
+    pub(super) fn alone(&self) -> (Vec<usize>, Self) {
+        let mut kept: Vec<usize> = self.0.iter().flatten().copied().collect();
+        kept.sort_unstable();
+        kept.dedup();
+        let among = |at: Option<usize>| at.and_then(|at| kept.binary_search(&at).ok());
+        let picks = Self(self.0.map(among));
+        (kept, picks)
     }
 
     /// The columns that are there, and where.

@@ -1,7 +1,7 @@
 //! Compressed registers (压缩文件): zstd and gzip, told by their first bytes, with limits against files that expand without end.
 
 use std::{
-    io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
+    io::{self, BufRead, BufReader, Read},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -31,6 +31,14 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Checks how far so many bytes that were read expanded.
+    pub(super) fn check(self, expanded: u64, read: u64) -> Result<(), TooLarge> {
+        let fair = read.saturating_mul(self.ratio).max(self.free);
+        if expanded > self.bytes.min(fair) { Err(TooLarge(self)) } else { Ok(()) }
+    }
+}
+
 /// A register expands too far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the compressed file expands beyond {} bytes, {} for one", .0.bytes, .0.ratio)]
@@ -57,12 +65,6 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-impl<R: Seek> Seek for Counted<R> {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.input.seek(to)
-    }
-}
-
 /// A stream that expands within limits.
 struct Expanding<R> {
     input: R,
@@ -75,11 +77,8 @@ impl<R: Read> Read for Expanding<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.input.read(buffer)?;
         self.out += read as u64;
-        let fair = self.compressed.load(Ordering::Relaxed).saturating_mul(self.limits.ratio).max(self.limits.free);
-        if self.out > self.limits.bytes.min(fair) {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, TooLarge(self.limits)));
-        }
-        Ok(read)
+        let checked = self.limits.check(self.out, self.compressed.load(Ordering::Relaxed));
+        checked.map(|()| read).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
 }
 

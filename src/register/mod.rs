@@ -1,6 +1,6 @@
 //! A register (登记簿): the firms of a bureau, in the files that bureaus have.
 //!
-//! CSV and TSV in UTF-8 or GB18030, JSON lines, workbooks, the text ones compressed by zstd or gzip too. [`Register::open`]
+//! CSV and TSV in UTF-8 or GB18030, JSON lines, workbooks, Parquet, the text ones compressed by zstd or gzip too. [`Register::open`]
 //! finds out which it is and where the columns are ([`columns`]). What follows is in two halves, so that many can work at once:
 //! one reader cuts the stream into blocks ([`blocks`]), anyone takes the rows out of a block ([`records`]), and makes firms of
 //! those it wants to know more of ([`firm`]).
@@ -11,7 +11,9 @@ pub mod expand;
 pub mod firm;
 mod json;
 pub mod open;
+mod parquet;
 pub mod records;
+mod section;
 pub mod text;
 mod workbook;
 

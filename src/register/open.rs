@@ -10,7 +10,8 @@ use std::{
 use super::{
     blocks::{Block, Blocks, Form, LONGEST_RECORD, Piece, first_end},
     columns::{ColumnsError, Keys, Picks, Said},
-    expand::{Counted, Limits, TooLarge, expanded},
+    expand::{Limits, TooLarge, expanded},
+    parquet,
     records::{Records, Shape},
     text::{Encoding, MARK},
     workbook,
@@ -30,6 +31,8 @@ pub enum Kind {
     Jsonl,
     /// A workbook; its first sheet that has rows.
     Xlsx,
+    /// A file of Parquet.
+    Parquet,
 }
 
 impl Kind {
@@ -42,6 +45,7 @@ impl Kind {
             "tsv" | "tab" => Some(Self::Tsv),
             "jsonl" | "ndjson" => Some(Self::Jsonl),
             "xlsx" | "xlsm" => Some(Self::Xlsx),
+            "parquet" => Some(Self::Parquet),
             _ => None,
         }
     }
@@ -87,9 +91,9 @@ pub enum OpenError {
     /// It is in UTF-16.
     #[error("it is in UTF-16: save it as CSV UTF-8")]
     Utf16,
-    /// It is a workbook of a kind that is not read.
-    #[error("a workbook is read from a file, not from a stream or a compressed file")]
-    WorkbookStream,
+    /// It is a workbook or a Parquet file where these are not read.
+    #[error("{0} is read from a file of its ending, not from a stream or a compressed file")]
+    Stream(&'static str),
     /// Its header cannot be read.
     #[error("its first line is no header: {0}")]
     Header(&'static str),
@@ -97,6 +101,9 @@ pub enum OpenError {
     #[error(transparent)]
     Columns(#[from] ColumnsError),
 }
+
+const WORKBOOK: OpenError = OpenError::Stream("a workbook");
+const PARQUET: OpenError = OpenError::Stream("a Parquet file");
 
 impl From<io::Error> for OpenError {
     fn from(error: io::Error) -> Self {
@@ -145,6 +152,7 @@ impl Register {
         let size = file.metadata()?.is_file().then(|| file.metadata().map(|data| data.len())).transpose()?;
         match options.kind.or_else(|| Kind::of(path)) {
             Some(Kind::Xlsx) => Self::of_workbook(path, size, options),
+            Some(Kind::Parquet) => Self::of_parquet(path, size, options),
             kind => Self::of_stream(file, size, kind, options),
         }
     }
@@ -166,7 +174,8 @@ impl Register {
         match beginning[..] {
             [] => return Err(OpenError::Empty),
             [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..] => return Err(OpenError::Utf16),
-            [b'P', b'K', 3, 4, ..] => return Err(OpenError::WorkbookStream),
+            [b'P', b'K', 3, 4, ..] => return Err(WORKBOOK),
+            _ if beginning.starts_with(parquet::MAGIC) => return Err(PARQUET),
             _ => {}
         }
         let encoding = options.encoding.unwrap_or_else(|| Encoding::detect(&beginning));
@@ -177,7 +186,8 @@ impl Register {
             Kind::Csv => Form::CSV,
             Kind::Tsv => Form::TSV,
             Kind::Jsonl => Form::JSONL,
-            Kind::Xlsx => return Err(OpenError::WorkbookStream),
+            Kind::Xlsx => return Err(WORKBOOK),
+            Kind::Parquet => return Err(PARQUET),
         };
         let blocks = Blocks::new(Cursor::new(beginning).chain(input), form, 1);
         Self::with_header(blocks, form, encoding, size, read, options)
@@ -185,10 +195,15 @@ impl Register {
 
     fn of_workbook(path: &Path, size: Option<u64>, options: &Options) -> Result<Self, OpenError> {
         let read = Arc::new(AtomicU64::new(0));
-        workbook::check(path, options.limits)?;
-        let file = Counted::new(File::open(path)?, Arc::clone(&read));
-        let blocks = Blocks::new(workbook::Cells::open(file), Form::CELLS, 1);
+        let blocks = Blocks::new(workbook::Cells::open(path, options.limits, &read)?, Form::CELLS, 1);
         Self::with_header(blocks, Form::CELLS, Encoding::Utf8, size, read, options)
+    }
+
+    fn of_parquet(path: &Path, size: Option<u64>, options: &Options) -> Result<Self, OpenError> {
+        let read = Arc::new(AtomicU64::new(0));
+        let (rows, width, picks) = parquet::Rows::open(path, &options.columns, options.limits, &read)?;
+        let records = Records { form: Form::CELLS, encoding: Encoding::Utf8, shape: Shape::Table { width, picks } };
+        Ok(Self { pieces: Box::new(rows), records, size, read })
     }
 
     fn with_header<R: Read + Send + 'static>(

@@ -19,6 +19,7 @@ pub mod record;
 pub mod roster;
 mod sink;
 pub mod source;
+mod spool;
 
 use std::{io, path::PathBuf};
 

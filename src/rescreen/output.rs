@@ -2,21 +2,21 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write},
+    io::{self, BufWriter, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
 use super::{
     Checkpoint, Counts, Fingerprint, RescreenError,
-    columns::{COUNTS, Layout, REJECTS},
+    columns::{Layout, REJECTS},
     judge::Judged,
     source::Position,
+    spool,
 };
 use crate::{
     day::Date,
-    jurisdiction::{Divisions, Region},
-    sheet::{Cell, Csv, Format, SheetError, Table, Workbook, beside},
-    vocabulary::Decision,
+    jurisdiction::Divisions,
+    sheet::{Csv, Format, SheetError, beside},
 };
 
 /// The output of a run.
@@ -158,13 +158,16 @@ impl Output {
         self.checkpoint.finished = true;
         self.checkpoint()?;
         let part = beside(&self.path, "part");
-        if self.layout.format == Format::Xlsx {
-            workbook(&part, &self.path, self.layout, day, &self.checkpoint.counts, divisions).map_err(RescreenError::output(&self.path))?;
+        let spooled = spool::is_used(self.layout.format);
+        if spooled {
+            let spool = spool::Spool { part: &part, place: &self.path, layout: self.layout };
+            spool.convert(day, &self.checkpoint.counts, divisions).map_err(RescreenError::output(&self.path))?;
         }
         self.rejects.put_in_place()?;
-        match self.layout.format {
-            Format::Xlsx => fs::remove_file(&part).map_err(RescreenError::writing(&part))?,
-            _ => self.flagged.put_in_place()?,
+        if spooled {
+            fs::remove_file(&part).map_err(RescreenError::writing(&part))?;
+        } else {
+            self.flagged.put_in_place()?;
         }
         Ok(self.checkpoint.counts)
     }
@@ -196,51 +199,4 @@ pub fn was_finished(path: &Path, checkpoint: &Checkpoint) -> bool {
 pub fn tidy(path: &Path) -> Result<(), RescreenError> {
     let checkpoint = checkpoint_of(path);
     fs::remove_file(&checkpoint).map_err(RescreenError::writing(&checkpoint))
-}
-
-/// A row of a workbook that is written later: its cells and their marks.
-pub(super) fn spool(out: &mut Vec<u8>, cells: &[Cell<'_>]) -> Result<(), SheetError> {
-    let cell = |cell: &Cell<'_>| (cell.text.to_owned(), cell.marks.iter().map(|mark| (mark.start, mark.end)).collect());
-    let cells: Vec<(String, Vec<(usize, usize)>)> = cells.iter().map(cell).collect();
-    serde_json::to_writer(&mut *out, &cells)?;
-    out.push(b'\n');
-    Ok(())
-}
-
-fn workbook(part: &Path, path: &Path, layout: Layout, day: Date, counts: &Counts, divisions: &Divisions) -> Result<(), SheetError> {
-    let mut book = Workbook::create(path, day)?;
-    book.begin("命中企业", layout.columns)?;
-    for line in BufReader::new(File::open(part)?).lines() {
-        let cells: Vec<(String, Vec<(usize, usize)>)> = serde_json::from_str(&line?)?;
-        let marks: Vec<Vec<_>> = cells.iter().map(|(_, marks)| marks.iter().map(|(start, end)| *start..*end).collect()).collect();
-        let cells: Vec<Cell<'_>> = cells.iter().zip(&marks).map(|((text, _), marks)| Cell { text, marks }).collect();
-        book.row(&cells)?;
-    }
-    book.begin("统计", COUNTS)?;
-    for [of, what, firms] in counted(counts, divisions) {
-        book.row(&[Cell::from(&of), Cell::from(&what), Cell::from(&firms)])?;
-    }
-    book.finish()
-}
-
-/// The counts as rows of a table.
-fn counted(counts: &Counts, divisions: &Divisions) -> Vec<[String; 3]> {
-    let row = |of: &str, what: String, firms: u64| [of.to_owned(), what, firms.to_string()];
-    let mut rows = vec![
-        row("合计", "读入".to_owned(), counts.rows),
-        row("合计", "通过".to_owned(), counts.passed),
-        row("合计", "命中".to_owned(), counts.flagged),
-        row("合计", "未处理".to_owned(), counts.rejected),
-    ];
-    let decision = |id: &String| Decision::from_id(id).map_or_else(|| id.clone(), |decision| decision.chinese().to_owned());
-    rows.extend(counts.decisions.iter().map(|(id, firms)| row("结论", decision(id), *firms)));
-    let mut terms: Vec<_> = counts.terms.iter().collect();
-    terms.sort_by_key(|(_, firms)| std::cmp::Reverse(**firms));
-    rows.extend(terms.iter().map(|(term, firms)| row("字样", (*term).clone(), **firms)));
-    rows.extend(counts.fields.iter().map(|(field, firms)| row("业态", field.clone(), *firms)));
-    rows.extend(counts.changes.iter().map(|(change, firms)| row("变化", change.clone(), *firms)));
-    let code = |key: &str| Region::parse(key.rsplit(' ').next().unwrap_or(key)).ok();
-    let place = |key: &String| code(key).and_then(|region| divisions.full_name(region)).unwrap_or_default();
-    rows.extend(counts.regions.iter().map(|(code, firms)| row("地区", format!("{code} {}", place(code)), *firms)));
-    rows
 }

@@ -55,7 +55,7 @@ impl<'j> Sink<'j> {
 pub(super) enum Rows {
     Csv(Box<Csv<Vec<u8>>>),
     Jsonl(Jsonl<Vec<u8>>),
-    /// Rows of a workbook, which is written when all are there.
+    /// Rows of a workbook or a Parquet file, which are written when all are there.
     Spool(Vec<u8>),
 }
 
@@ -64,7 +64,7 @@ impl Rows {
         match layout.format {
             Format::Csv => Self::Csv(Box::new(Csv::resume(Vec::new(), layout.csv))),
             Format::Jsonl => Self::Jsonl(Jsonl::new(Vec::new(), layout.columns)),
-            Format::Xlsx => Self::Spool(Vec::new()),
+            Format::Xlsx | Format::Parquet => Self::Spool(Vec::new()),
         }
     }
 
@@ -72,7 +72,7 @@ impl Rows {
         match self {
             Self::Csv(csv) => csv.row(cells),
             Self::Jsonl(jsonl) => jsonl.row(cells),
-            Self::Spool(out) => super::output::spool(out, cells),
+            Self::Spool(out) => super::spool::add(out, cells),
         }
     }
 

@@ -1,6 +1,8 @@
 //! The registers of a run, one after the other, and how far they were read.
 
 use std::{
+    fs::File,
+    io::{self, Read},
     path::PathBuf,
     sync::{
         Arc,
@@ -22,6 +24,8 @@ pub struct Position {
     pub pieces: u64,
     /// The CRC-32 of these pieces.
     pub crc: u32,
+    /// The CRC-32 of all registers that are files, of what was not read yet too.
+    pub whole: u32,
 }
 
 /// A piece of a register, and all that is needed to read it.
@@ -42,6 +46,8 @@ pub struct Source {
     options: Options,
     open: Option<Open>,
     position: Position,
+    /// Whether a run may go on later from where this one is stopped.
+    resumable: bool,
     /// Bytes that were read of the registers that are done.
     done: u64,
     /// Bytes that were read, for those who ask how far it is.
@@ -59,7 +65,13 @@ impl Source {
     /// Reads these registers.
     #[must_use]
     pub fn new(inputs: Vec<PathBuf>, options: Options) -> Self {
-        Self { inputs, options, open: None, position: Position::default(), done: 0, read: Arc::default() }
+        Self { inputs, options, open: None, position: Position::default(), resumable: true, done: 0, read: Arc::default() }
+    }
+
+    /// Does not look at the registers as a whole before they are read: nothing will go on from there.
+    #[must_use]
+    pub fn once(self) -> Self {
+        Self { resumable: false, ..self }
     }
 
     /// How many bytes of the registers were read, of [`size`](Self::size).
@@ -94,12 +106,25 @@ impl Source {
     /// [`RescreenError::Changed`] where it is not what that run has read.
     pub fn skip_to(&mut self, to: Position) -> Result<(), RescreenError> {
         self.position.input = to.input;
+        if (to.input, to.pieces) != (0, 0) && self.whole()? != to.whole {
+            return Err(RescreenError::Changed("what is in the inputs".to_owned()));
+        }
         while self.position.pieces < to.pieces {
             if self.next_job()?.is_none_or(|job| job.position.input != to.input) {
                 break;
             }
         }
         if self.position == to { Ok(()) } else { Err(RescreenError::Changed(format!("the input {}", self.name(to.input)))) }
+    }
+
+    /// The CRC-32 of all registers that are files, which are read for it.
+    fn whole(&self) -> Result<u32, RescreenError> {
+        let mut crc = crc32fast::Hasher::new();
+        for (input, _) in self.inputs.iter().zip(self.sizes()).filter(|(_, size)| size.is_some()) {
+            let sum = File::open(input).and_then(|file| add_all(file, &mut crc));
+            sum.map_err(|error| RescreenError::Input { input: input.clone(), error: error.into() })?;
+        }
+        Ok(crc.finalize())
     }
 
     fn name(&self, input: usize) -> String {
@@ -111,6 +136,9 @@ impl Source {
     /// # Errors
     /// Where an input cannot be read.
     pub fn next_job(&mut self) -> Result<Option<Job>, RescreenError> {
+        if self.resumable && self.position.whole == 0 {
+            self.position.whole = self.whole()?;
+        }
         while let Some(input) = self.inputs.get(self.position.input).cloned() {
             let failed = |error| RescreenError::Input { input: input.clone(), error };
             let open = match &mut self.open {
@@ -129,9 +157,19 @@ impl Source {
             }
             self.done += read;
             self.open = None;
-            self.position = Position { input: self.position.input + 1, pieces: 0, crc: 0 };
+            self.position = Position { input: self.position.input + 1, pieces: 0, crc: 0, whole: self.position.whole };
         }
         Ok(None)
+    }
+}
+
+fn add_all(mut file: File, crc: &mut crc32fast::Hasher) -> io::Result<()> {
+    let mut bytes = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut bytes)? {
+            0 => return Ok(()),
+            read => crc.update(&bytes[..read]),
+        }
     }
 }
 

@@ -1,12 +1,13 @@
-//! Tables (表格) that a clerk opens in a spreadsheet: XLSX, CSV, JSON lines. Every cell is a text.
+//! Tables (表格) that a clerk opens in a spreadsheet, or a database reads: XLSX, CSV, JSON lines, Parquet. Every cell is a text.
 //!
 //! [`Sheet::create`] writes a file of one table, in the format that its name's ending says ([`Format::of`]). Whoever
-//! writes several tables, or into memory, takes [`Workbook`], [`Csv`] or [`Jsonl`] by itself. The texts in the cells were
+//! writes several tables, or into memory, takes [`Workbook`], [`Csv`], [`Jsonl`] or [`Parquet`] by itself. The texts in the cells were
 //! chosen by applicants: none of them may become a formula ([`csv`](self::Csv)) or break the file.
 
 mod csv;
 mod encoding;
 mod jsonl;
+mod parquet;
 mod workbook;
 
 use std::{
@@ -19,6 +20,7 @@ use std::{
 pub use csv::{Csv, CsvOptions};
 pub use encoding::Encoding;
 pub use jsonl::Jsonl;
+pub use parquet::Parquet;
 pub use workbook::Workbook;
 
 use crate::day::Date;
@@ -78,7 +80,7 @@ impl<'a> From<&'a String> for Cell<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum SheetError {
     /// The file's name does not say in which format.
-    #[error("'{0}' ends in none of .xlsx, .csv, .jsonl")]
+    #[error("'{0}' ends in none of .xlsx, .csv, .jsonl, .parquet")]
     Ending(String),
     /// Writing failed.
     #[error(transparent)]
@@ -86,6 +88,12 @@ pub enum SheetError {
     /// Writing a workbook failed.
     #[error("the workbook cannot be written: {0}")]
     Workbook(#[from] rust_xlsxwriter::XlsxError),
+}
+
+impl From<::parquet::errors::ParquetError> for SheetError {
+    fn from(error: ::parquet::errors::ParquetError) -> Self {
+        Self::Io(io::Error::other(error))
+    }
 }
 
 impl From<::csv::Error> for SheetError {
@@ -109,6 +117,8 @@ pub enum Format {
     Csv,
     /// One JSON object a line.
     Jsonl,
+    /// Columns apart from each other.
+    Parquet,
 }
 
 impl Format {
@@ -122,6 +132,7 @@ impl Format {
             Some("xlsx") => Ok(Self::Xlsx),
             Some("csv") => Ok(Self::Csv),
             Some("jsonl" | "ndjson") => Ok(Self::Jsonl),
+            Some("parquet") => Ok(Self::Parquet),
             _ => Err(SheetError::Ending(path.display().to_string())),
         }
     }
@@ -144,6 +155,8 @@ pub enum Sheet {
     Csv(Box<Csv<BufWriter<File>>>),
     /// JSON lines.
     Jsonl(Jsonl<BufWriter<File>>),
+    /// Parquet.
+    Parquet(Box<Parquet<BufWriter<File>>>),
 }
 
 impl Sheet {
@@ -161,6 +174,7 @@ impl Sheet {
             }
             Format::Csv => Self::Csv(Box::new(Csv::begin(BufWriter::new(File::create(path)?), columns, options)?)),
             Format::Jsonl => Self::Jsonl(Jsonl::new(BufWriter::new(File::create(path)?), columns)),
+            Format::Parquet => Self::Parquet(Box::new(Parquet::begin(BufWriter::new(File::create(path)?), columns)?)),
         })
     }
 
@@ -174,6 +188,7 @@ impl Sheet {
             Self::Xlsx(book) => book.finish(),
             Self::Csv(csv) => Ok(done(csv.finish()?)?),
             Self::Jsonl(jsonl) => Ok(done(jsonl.finish())?),
+            Self::Parquet(parquet) => Ok(done(parquet.finish()?)?),
         }
     }
 }
@@ -184,6 +199,7 @@ impl Table for Sheet {
             Self::Xlsx(book) => book.row(cells),
             Self::Csv(csv) => csv.row(cells),
             Self::Jsonl(jsonl) => jsonl.row(cells),
+            Self::Parquet(parquet) => parquet.row(cells),
         }
     }
 }

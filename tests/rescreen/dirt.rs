@@ -1,6 +1,6 @@
 //! Registers as they are: what is bad costs itself alone, is counted and told.
 
-use std::io::Write;
+use std::{io::Write, path::Path, time::Instant};
 
 use super::{Bureau, FIRMS, rows, told};
 
@@ -50,19 +50,61 @@ fn gbk_with_broken_bytes_loses_only_them() {
     assert!(bureau.read("out.jsonl").lines().last().expect("a row").contains("\"line\":\"9\""));
 }
 
+/// Whether to take the full form: `MINGCHA_DIRT=full`.
+fn full() -> bool {
+    std::env::var("MINGCHA_DIRT").is_ok_and(|form| form == "full")
+}
+
+/// Most memory of a run on a text, in MB, whatever the text is.
+const MEMORY: u64 = 200;
+
 #[test]
 fn a_line_of_64_megabytes_is_one_bad_row() {
     let bureau = Bureau::new();
     let mut file = std::fs::File::create(bureau.path("long.tsv")).expect("a file");
     file.write_all(FIRMS.as_bytes()).expect("written");
-    for _ in 0..64 {
+    for _ in 0..if full() { 1024 } else { 64 } {
         file.write_all(&vec![b'x'; 1 << 20]).expect("written");
     }
     file.write_all("\n某地众诚理财有限公司\t\t\t\t\t\n".as_bytes()).expect("written");
-    let said = bureau.rescreen(&["long.tsv"], "out.csv", &[]);
+    let begun = Instant::now();
+    let (said, memory) = bureau.measured(&["long.tsv"], "out.csv", &[]);
+    println!("{} bytes: {:.1} s, {memory} MB", file.metadata().expect("there").len(), begun.elapsed().as_secs_f64());
+    assert!(memory < MEMORY, "{memory} MB");
     assert_eq!((told(&said)[0], told(&said)[3]), (7, 1), "{said}");
     assert_eq!(rows(&bureau.read("out.csv.rejects.csv"), &REJECTS)[0][..2], ["7", "行过长"]);
     assert_eq!(rows(&bureau.read("out.csv"), &["行号"]).last().map(|row| row[0].clone()).as_deref(), Some("8"));
+}
+
+/// Writes a workbook of so many firms, one of a thousand flagged, whose texts stand in its table of texts.
+fn write_workbook(path: &Path, firms: u32) {
+    let mut book = rust_xlsxwriter::Workbook::new();
+    let sheet = book.add_worksheet_with_low_memory().expect("a sheet");
+    let scope = "日用百货零售；建筑装饰工程设计、施工；企业管理咨询；".repeat(3);
+    for (column, title) in (0..).zip(["企业名称", "经营范围", "省份"]) {
+        sheet.write_string(0, column, title).expect("a cell");
+    }
+    for firm in 1..=firms {
+        let word = if firm % 1000 == 0 { "理财" } else { "日用品" };
+        for (column, text) in (0..).zip([format!("某地众诚{word}{firm}有限公司"), format!("{scope}{firm}"), "江苏".to_owned()]) {
+            sheet.write_string(firm, column, text).expect("a cell");
+        }
+    }
+    book.save(path).expect("written");
+}
+
+#[test]
+fn a_workbook_is_read_without_its_texts_in_memory() {
+    let bureau = Bureau::new();
+    let firms = if full() { 1_048_575 } else { 120_000 };
+    write_workbook(&bureau.path("firms.xlsx"), firms);
+    let begun = Instant::now();
+    let (said, memory) = bureau.measured(&["firms.xlsx"], "out.csv", &[]);
+    println!("{firms} firms: {:.1} s, {memory} MB", begun.elapsed().as_secs_f64());
+    assert_eq!(told(&said), [u64::from(firms), u64::from(firms - firms / 1000), u64::from(firms / 1000), 0], "{said}");
+    let last = rows(&bureau.read("out.csv"), &["行号", "行政区划代码"]).pop();
+    assert_eq!(last, Some(vec![(firms / 1000 * 1000 + 1).to_string(), "320000".to_owned()]));
+    assert!(memory < MEMORY, "{memory} MB");
 }
 
 #[test]
@@ -92,17 +134,51 @@ fn what_is_no_register_is_refused() {
     assert!(!bureau.files().iter().any(|name| name.starts_with("out")), "{:?}", bureau.files()); // nothing was begun
 }
 
+/// Writes an archive with the parts of a workbook; the part of this number expands to a hundred times what it says.
+fn write_bomb(path: &Path, part: usize) {
+    const RELATIONS: &str = "<Relationships><Relationship Id='r1' Type='/worksheet' Target='sheet.xml'/>\
+        <Relationship Id='r2' Type='/sharedStrings' Target='texts.xml'/></Relationships>";
+    const BOOK: &str = "<workbook><sheets><sheet r:id='r1'/></sheets></workbook>";
+    const TEXTS: &str = "<sst><si><t>企业名称</t></si>";
+    const SHEET: &str = "<worksheet><sheetData><row><c t='s'><v>0</v></c></row><row><c t='s'><v>1</v></c></row>";
+    let parts = [("xl/_rels/workbook.xml.rels", RELATIONS), ("xl/workbook.xml", BOOK), ("xl/texts.xml", TEXTS), ("xl/sheet.xml", SHEET)];
+    let mut archive = zip::ZipWriter::new(std::fs::File::create(path).expect("a file"));
+    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+    for (number, (name, text)) in parts.iter().enumerate() {
+        archive.start_file(*name, options).expect("a part");
+        let asks_for_all = if part == 2 { text.replace("<v>1<", "<v>99999999<") } else { text.replace("<v>1<", "<v>0<") };
+        archive.write_all(asks_for_all.as_bytes()).expect("written");
+        for _ in 0..if number == part { 100 } else { 0 } {
+            archive.write_all(&vec![b' '; 1 << 20]).expect("written");
+            archive.write_all(if number == 2 { b"<si/>" } else { b"<row/>" }).expect("written");
+        }
+    }
+    archive.finish().expect("written");
+    let mut bytes = std::fs::read(path).expect("there");
+    for at in 0..bytes.len() - 28 {
+        if bytes[at..at + 4] == *b"PK\x01\x02" {
+            let says = u32::from_le_bytes(bytes[at + 24..at + 28].try_into().expect("four"));
+            bytes[at + 24..at + 28].copy_from_slice(&(says / 100).to_le_bytes());
+        }
+    }
+    std::fs::write(path, bytes).expect("written");
+}
+
 #[test]
 fn a_workbook_that_expands_too_far_is_refused() {
     let bureau = Bureau::new();
-    let mut archive = zip::ZipWriter::new(std::fs::File::create(bureau.path("bomb.xlsx")).expect("a file"));
+    let mut archive = zip::ZipWriter::new(std::fs::File::create(bureau.path("says.xlsx")).expect("a file"));
     let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
     archive.start_file("xl/sharedStrings.xml", options).expect("an entry");
     for _ in 0..66 {
         archive.write_all(&vec![b'<'; 1 << 20]).expect("written");
     }
     archive.finish().expect("written");
-    let output = bureau.run(&["bomb.xlsx"], "out.csv", &[]);
-    assert!(String::from_utf8_lossy(&output.stderr).contains("expands"), "{output:?}");
-    assert_eq!(output.status.code(), Some(2));
+    write_bomb(&bureau.path("texts.xlsx"), 2);
+    write_bomb(&bureau.path("rows.xlsx"), 3);
+    for bomb in ["says.xlsx", "texts.xlsx", "rows.xlsx"] {
+        let output = bureau.run(&[bomb], "out.csv", &["--restart"]);
+        assert!(String::from_utf8_lossy(&output.stderr).contains("expands"), "{bomb}: {output:?}");
+        assert_eq!(output.status.code(), Some(2), "{bomb}");
+    }
 }

@@ -51,7 +51,7 @@ fn stop(bureau: &Bureau, out: &str, sign: &str) {
 fn what_is_killed_goes_on_to_the_same_bytes() {
     let bureau = Bureau::new();
     bureau.write("firms.csv", register(9_000));
-    for out in ["out.csv", "out.jsonl", "out.xlsx"] {
+    for out in ["out.csv", "out.jsonl", "out.xlsx", "out.parquet"] {
         let whole = format!("whole-{out}");
         let expected = told(&bureau.rescreen(&["firms.csv"], &whole, &[]));
         for sign in ["-KILL", "-INT"] {
@@ -91,7 +91,10 @@ fn another_run_is_not_gone_on_with() {
     refused(&["firms.csv"], &["--resume", "--wordlists", lists], "the lists changed");
     let text = bureau.read("firms.csv");
     bureau.write("firms.csv", text.replacen("某地众诚", "某市众诚", 1)); // as long as before
-    refused(&["firms.csv"], &["--resume"], "firms.csv changed");
+    refused(&["firms.csv"], &["--resume"], "what is in the inputs changed");
+    let last = text.rfind("日用百货").expect("it is there"); // far behind what was read
+    bureau.write("firms.csv", format!("{}日用白货{}", &text[..last], &text[last + 12..]));
+    refused(&["firms.csv"], &["--resume"], "what is in the inputs changed");
     bureau.write("firms.csv", format!("{text}\n"));
     refused(&["firms.csv"], &["--resume"], "the inputs, or their size, changed");
     bureau.write("firms.csv", &text);

@@ -65,7 +65,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Write entries to a table: .xlsx, .csv or .jsonl.
+    /// Write entries to a table: .xlsx, .csv, .jsonl or .parquet.
     Export {
         /// The file.
         #[arg(long, value_name = "FILE")]

@@ -1,0 +1,132 @@
+//! Parquet as others write it, and as others read it: `DuckDB` from `tests/clients`, pyarrow in a file that it wrote.
+
+use std::{fs, path::Path, process::Command};
+
+use mingcha::register::{Kind, OpenError, Options, Register};
+use serde_json::Value;
+
+use super::{Bureau, FIRMS, rows, told};
+
+/// The five firms by pyarrow 26: row groups of 2, pages of version 2 with checksums, all codecs; encodings PLAIN, dictionary,
+/// `DELTA_BYTE_ARRAY`, `DELTA_LENGTH_BYTE_ARRAY`, `DELTA_BINARY_PACKED`; large texts, bytes, days as INT96.
+const PYARROW: &[u8] = include_bytes!("../data/pyarrow.parquet");
+
+const LOOKED_AT: [&str; 7] = ["企业名称", "统一社会信用代码", "结论代码", "行政区划代码", "主体类型", "成立日期", "经营范围"];
+
+fn duckdb(args: &[&str]) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
+    assert!(folder.join(".venv/installed").exists(), "the client is not installed: please run tests/clients/install");
+    let output = Command::new(folder.join(".venv/bin/python")).arg(folder.join("parquet.py")).args(args).output().expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// A bureau with the files that `DuckDB` writes.
+fn written() -> Bureau {
+    let bureau = Bureau::new();
+    let register = bureau.write("firms.tsv", FIRMS);
+    let folder = register.parent().expect("a folder");
+    duckdb(&["write", register.to_str().expect("text"), folder.to_str().expect("text")]);
+    bureau
+}
+
+#[test]
+fn what_others_wrote_says_the_same() {
+    let bureau = written();
+    bureau.write("pyarrow.parquet", PYARROW);
+    bureau.rescreen(&["firms.tsv"], "expected.csv", &[]);
+    let expected = rows(&bureau.read("expected.csv"), &LOOKED_AT);
+    assert_eq!(expected[0][5], "2011-10-18");
+    let ways = ["snappy", "zstd", "gzip", "plain", "v2", "groups", "dates", "timestamps", "zoned", "nanoseconds", "extra", "pyarrow"];
+    for way in ways {
+        let said = bureau.rescreen(&[&format!("{way}.parquet")], "out.csv", &[]);
+        assert_eq!(told(&said), [5, 2, 3, 0], "{way}: {said}");
+        let written = bureau.read("out.csv");
+        assert_eq!(rows(&written, &LOOKED_AT), expected, "{way}");
+        assert_eq!(rows(&written, &["行号"]).concat(), ["1", "4", "5"], "{way}");
+    }
+    bureau.rescreen(&["extra.parquet"], "out.csv", &["--columns", "name=#5,scope=#4"]);
+    assert_eq!(rows(&bureau.read("out.csv"), &LOOKED_AT), expected);
+    let said = bureau.rescreen(&["many.parquet"], "out.csv", &[]);
+    assert_eq!(told(&said), [20_000, 16_000, 4_000, 0], "{said}");
+    assert_eq!(rows(&bureau.read("out.csv"), &["行号", "企业名称"])[3999], ["19996", "某地众诚理财19995有限公司"]);
+}
+
+#[test]
+fn bad_values_are_told_by_their_row() {
+    let bureau = written();
+    let said = bureau.rescreen(&["bad.parquet"], "out.csv", &[]);
+    assert_eq!(told(&said), [4, 0, 1, 3], "{said}");
+    let rejects = rows(&bureau.read("out.csv.rejects.csv"), &["行号", "原因"]);
+    assert_eq!(rejects, [["1", "企业名称为空"], ["2", "编码有误"], ["3", "企业名称为空"]]);
+}
+
+#[test]
+fn what_is_no_register_is_refused() {
+    let bureau = written();
+    bureau.write("cut.parquet", &PYARROW[..PYARROW.len() - 40]);
+    bureau.write("packed", PYARROW);
+    let cases = [
+        ("nameless", 2, "企业名称); there are: 甲, 乙"),
+        ("lists", 2, "'企业名称' holds no texts"),
+        ("decimals", 2, "'name' holds no texts"),
+        ("bomb", 2, "expands"),
+        ("page", 3, "a page or footer of"),
+        ("cut", 3, "Corrupt footer"),
+    ];
+    for (name, status, why) in cases {
+        let output = bureau.run(&[&format!("{name}.parquet")], "out.csv", &["--restart"]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(status) && said.contains(why), "{name}: {:?} {said}", output.status);
+    }
+    let output = bureau.run(&["packed"], "out.csv", &["--restart"]);
+    assert!(output.status.code() == Some(2) && String::from_utf8_lossy(&output.stderr).contains("a Parquet file is read"), "{output:?}");
+    bureau.rescreen(&["packed"], "out.csv", &["--restart", "--format", "parquet"]);
+}
+
+#[test]
+fn others_read_what_is_written() {
+    let bureau = written();
+    bureau.rescreen(&["many.parquet", "snappy.parquet"], "out.csv", &["--raw"]);
+    bureau.rescreen(&["many.parquet", "snappy.parquet"], "out.parquet", &[]);
+    let text = bureau.read("out.csv");
+    let mut table = csv::Reader::from_reader(text.trim_start_matches('\u{FEFF}').as_bytes());
+    let columns = table.headers().expect("a header").clone();
+    let said = duckdb(&["read", bureau.path("out.parquet").to_str().expect("text")]);
+    let mut lines = said.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    assert_eq!(lines.next(), Some(Value::from(vec!["VARCHAR"; columns.len()])));
+    let mut count = 0;
+    for (row, read) in table.records().zip(lines.by_ref()) {
+        let row: Value = columns.iter().zip(&row.expect("a row")).map(|(title, text)| (title.to_owned(), Value::from(text))).collect();
+        assert_eq!(read, row);
+        count += 1;
+    }
+    assert!(lines.next().is_none() && count == 4003, "{count}");
+    let again = bureau.rescreen(&["out.parquet"], "again.parquet", &[]);
+    assert_eq!(told(&again), [4003, 0, 4003, 0], "{again}");
+    assert!(!bureau.files().iter().any(|name| name.contains(".part") || name.contains(".new")), "{:?}", bureau.files());
+}
+
+/// Reads a whole register; how many pieces there are.
+fn read(path: &Path) -> Result<usize, OpenError> {
+    let mut register = Register::open(path, &Options { kind: Some(Kind::Parquet), ..Options::default() })?;
+    let mut pieces = 0;
+    while register.pieces.next_piece()?.is_some() {
+        pieces += 1;
+    }
+    Ok(pieces)
+}
+
+#[test]
+fn a_broken_file_is_an_error_and_no_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("broken.parquet");
+    let (mut whole, mut broken) = (0, 0);
+    for (at, flip) in (0..PYARROW.len()).zip([0x01, 0x80, 0xFF].into_iter().cycle()) {
+        let mut bytes = PYARROW.to_vec();
+        bytes[at] ^= flip;
+        fs::write(&path, bytes).expect("written");
+        *(if read(&path).is_ok() { &mut whole } else { &mut broken }) += 1; // some are asserted within, which is caught
+    }
+    assert!(whole > 0 && broken > 2000, "{whole} {broken}"); // whole: in what is not read, as the columns that nobody asks for
+}
