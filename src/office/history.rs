@@ -53,6 +53,9 @@ impl Entry {
     }
 }
 
+/// A page ends behind the record that brings it to so many bytes: an answer may have 32 MiB.
+const ENOUGH: usize = 8 << 20;
+
 /// How far back a history is looked at.
 #[derive(Debug, Clone, Copy)]
 pub enum Until {
@@ -112,8 +115,17 @@ impl History {
         let history = if let (Until::Now, Some(now)) = (until, store.file(firm)?) {
             let places = places(firm, &now, store)?;
             let shown = places.into_iter().filter(|place| place.sequence > behind).take(most + 1);
-            let entries: Result<_, _> = shown.map(|place| entry_at(place, disk)).collect();
-            Self { file: Some(Arc::new(now)), entries: entries? }
+            let mut history = Self { file: Some(Arc::new(now)), entries: Vec::new() };
+            let mut bytes = 0;
+            for place in shown {
+                if bytes > ENOUGH {
+                    return Ok((history, true));
+                }
+                let line = line_at(disk, place)?;
+                bytes += line.len();
+                history.entries.push(entry_in(&line, place)?);
+            }
+            history
         } else {
             let mut history = Self::read(firm, until, store, disk)?;
             history.entries.retain(|entry| entry.head.sequence > behind);
@@ -145,7 +157,11 @@ fn places(firm: FirmId, file: &File, store: &Store) -> Result<Vec<Place>, StoreE
 }
 
 fn entry_at(place: Place, disk: &dyn Disk) -> Result<Entry, OfficeError> {
-    let entry = Entry::read(&line_at(disk, place)?)?;
+    entry_in(&line_at(disk, place)?, place)
+}
+
+fn entry_in(line: &[u8], place: Place) -> Result<Entry, OfficeError> {
+    let entry = Entry::read(line)?;
     if entry.head.sequence == place.sequence {
         return Ok(entry);
     }

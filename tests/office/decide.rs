@@ -322,6 +322,22 @@ fn a_file_has_room_for_so_many_words() {
     files.does(&registrar(), &long(10));
 }
 
+/// Two files that were joined may have more words than one may be given: all else goes on.
+#[test]
+fn a_full_file_is_still_determined() {
+    let mut files = flagged();
+    let long = |firm: u32| Command::Update(Box::new(Update { note: Some("a".repeat(MOST_WORDS)), ..update(firm) }));
+    files.does(&registrar(), &long(1));
+    files.does(&registrar(), &record(&Screening { firm: super::people::firm("乙", Some("91A"), "320100"), ..screening("乙") }));
+    files.does(&registrar(), &long(2));
+    files.does(&registrar(), &Command::Link { firm: FirmId(1), uscc: "91A".to_owned() });
+    assert!(files.entry(2).words() > MOST_WORDS);
+    let tagged = Update { tags: Some(vec!["重点".to_owned()]), ..update(2) };
+    files.does(&registrar(), &Command::Update(Box::new(tagged)));
+    files.does(&of(OFFICE), &step(2, EntryAction::Review, None));
+    assert_eq!(files.tries(&registrar(), &long(2)), Err(Refused::Full));
+}
+
 #[test]
 fn a_licence_is_revoked_where_that_was_determined() {
     let revoke = Command::Revoke { firm: FirmId(1), day: day::parse("2026-11-24").expect("a day"), reason: "文号".to_owned() };

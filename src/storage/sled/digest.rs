@@ -19,7 +19,10 @@ impl Digest {
         hasher.write(key);
         hasher.write_usize(key.len());
         hasher.write(value);
-        Self(hasher.finish())
+        // the hasher by itself adds up: two values that change places would come to the same
+        let mixed = (hasher.finish() ^ (hasher.finish() >> 32)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
+        let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
+        Self(mixed ^ (mixed >> 32))
     }
 
     /// With another part.
@@ -61,5 +64,15 @@ mod tests {
         assert_eq!(a.and(b).and(c), c.and(b).and(a));
         assert_eq!(a.and(b).without(a), b);
         assert!(a != b && a != c && b != c, "the border between key and value counts");
+    }
+
+    #[test]
+    fn values_that_change_places_are_seen() {
+        for number in 0..10_000u32 {
+            let (one, other) = (number.to_be_bytes(), (number ^ 1).to_be_bytes());
+            let (right, wrong) =
+                (Digest::of(b"a", &one).and(Digest::of(b"b", &other)), Digest::of(b"a", &other).and(Digest::of(b"b", &one)));
+            assert_ne!(right, wrong, "{number}");
+        }
     }
 }

@@ -194,8 +194,12 @@ impl Values {
         let mut pairs: Vec<(u16, u32)> = Vec::new();
         self.each(chunk, among, |value, place| pairs.push((place, value)))?;
         let mut begins = vec![0; CHUNK as usize + 1];
-        pairs.iter().for_each(|(place, _)| begins[usize::from(*place) + 1] += 1);
-        (1..begins.len()).for_each(|place| begins[place] += begins[place - 1]);
+        for (place, _) in &pairs {
+            begins[usize::from(*place) + 1] += 1;
+        }
+        for place in 1..begins.len() {
+            begins[place] += begins[place - 1];
+        }
         let (mut free, mut values) = (begins.clone(), vec![0; pairs.len()]);
         for (place, value) in pairs {
             let at = &mut free[usize::from(place)];

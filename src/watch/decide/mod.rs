@@ -166,7 +166,7 @@ fn at_home(context: &Context<'_>, file: &File) -> Result<(), Refused> {
 /// Whether there is room for more words in the firm's file.
 fn room(file: Option<&File>, more: usize) -> Result<(), Refused> {
     let words = file.and_then(|file| file.entry.as_ref()).map_or(0, Entry::words);
-    if words + more <= MOST_WORDS { Ok(()) } else { Err(Refused::Full) }
+    if more == 0 || words + more <= MOST_WORDS { Ok(()) } else { Err(Refused::Full) } // files that were joined may have more
 }
 
 fn role(context: &Context<'_>, role: Role) -> Result<(), Refused> {
