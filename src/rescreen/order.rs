@@ -13,7 +13,7 @@ use std::{
 use super::{
     Checkpoint, Counts, Defaults, Delta, Fingerprint, Judge, Layout, Output, RescreenError, Rosters, Source,
     columns::{CHANGED, FLAGGED},
-    output::{checkpoint_of, was_finished},
+    output::{Finishing, checkpoint_of},
     pipeline::{Run, run},
     record::Recorder,
     roster::Meaning,
@@ -121,7 +121,7 @@ impl Order {
         let fingerprint = self.fingerprint(judging, &source.sizes());
         let mut output = match earlier {
             None => Output::begin(&self.out, fingerprint, layout)?,
-            Some(earlier) => match self.go_on(earlier, &fingerprint, &mut source, layout)? {
+            Some(earlier) => match self.go_on(earlier, (&fingerprint, judging), &mut source, layout)? {
                 Earlier::Done(counts) => return Ok(Ended::Done(counts)),
                 Earlier::GoesOn(output) => *output,
             },
@@ -138,11 +138,19 @@ impl Order {
     }
 
     /// Goes on where an earlier run was stopped.
-    fn go_on(&self, earlier: Checkpoint, fingerprint: &Fingerprint, source: &mut Source, layout: Layout) -> Result<Earlier, RescreenError> {
+    fn go_on(
+        &self,
+        earlier: Checkpoint,
+        (fingerprint, judging): (&Fingerprint, Judging<'_>),
+        source: &mut Source,
+        layout: Layout,
+    ) -> Result<Earlier, RescreenError> {
         if let Some(part) = fingerprint.difference(&earlier.fingerprint) {
             return Err(RescreenError::Changed(part.to_owned()));
         }
-        if was_finished(&self.out, &earlier) {
+        if earlier.finished {
+            let divisions = judging.engine.lists().divisions();
+            Finishing { path: &self.out, layout, day: judging.day, divisions }.finish(&earlier)?;
             return Ok(Earlier::Done(Box::new(earlier.counts)));
         }
         source.skip_to(earlier.position)?;

@@ -71,10 +71,6 @@ impl Part {
     fn sync(&mut self) -> Result<(), RescreenError> {
         self.out.flush().and_then(|()| self.out.get_ref().sync_data()).map_err(RescreenError::writing(&self.place))
     }
-
-    fn put_in_place(&self) -> Result<(), RescreenError> {
-        fs::rename(beside(&self.place, "part"), &self.place).map_err(RescreenError::writing(&self.place))
-    }
 }
 
 impl Output {
@@ -157,20 +153,77 @@ impl Output {
     pub fn finish(mut self, day: Date, divisions: &Divisions) -> Result<Counts, RescreenError> {
         self.checkpoint.finished = true;
         self.checkpoint()?;
-        let part = beside(&self.path, "part");
-        let spooled = spool::is_used(self.layout.format);
-        if spooled {
-            let spool = spool::Spool { part: &part, place: &self.path, layout: self.layout };
-            spool.convert(day, &self.checkpoint.counts, divisions).map_err(RescreenError::output(&self.path))?;
-        }
-        self.rejects.put_in_place()?;
-        if spooled {
-            fs::remove_file(&part).map_err(RescreenError::writing(&part))?;
-        } else {
-            self.flagged.put_in_place()?;
-        }
+        Finishing { path: &self.path, layout: self.layout, day, divisions }.finish(&self.checkpoint)?;
         Ok(self.checkpoint.counts)
     }
+}
+
+/// An output of which all rows are written. Each step that puts it in its place is known by what it leaves, so that it can be
+/// gone on with wherever it was cut off: what is not beside its place any more is there.
+pub(super) struct Finishing<'f> {
+    /// Where it goes.
+    pub(super) path: &'f Path,
+    /// Its format and its columns.
+    pub(super) layout: Layout,
+    /// The day that a workbook says.
+    pub(super) day: Date,
+    /// The names of places.
+    pub(super) divisions: &'f Divisions,
+}
+
+impl Finishing<'_> {
+    /// Puts everything in its place that is not there yet, all but the checkpoint; then that is on the disk.
+    pub(super) fn finish(&self, checkpoint: &Checkpoint) -> Result<(), RescreenError> {
+        let (part, rejects) = (beside(self.path, "part"), beside(self.path, "rejects.csv"));
+        if spool::is_used(self.layout.format) {
+            self.convert(&part, checkpoint)?;
+            put_in_place(&beside(self.path, "new"), self.path)?;
+        } else {
+            put_in_place(&whole(part, checkpoint.flagged_bytes)?, self.path)?;
+        }
+        put_in_place(&whole(beside(&rejects, "part"), checkpoint.rejects_bytes)?, &rejects)?;
+        sync_folder(self.path).map_err(RescreenError::writing(self.path))
+    }
+
+    /// Makes the output from the spool beside it, which goes when that is on the disk.
+    fn convert(&self, part: &Path, checkpoint: &Checkpoint) -> Result<(), RescreenError> {
+        if !part.exists() {
+            return Ok(()); // it was made
+        }
+        whole(part.to_owned(), checkpoint.flagged_bytes)?;
+        let new = beside(self.path, "new");
+        let spool = spool::Spool { part, place: &new, layout: self.layout };
+        spool.convert(self.day, &checkpoint.counts, self.divisions).map_err(|error| {
+            let _ = fs::remove_file(&new); // half of it is of no use; the spool stays
+            RescreenError::output(self.path)(error)
+        })?;
+        sync_folder(part).and_then(|()| fs::remove_file(part)).map_err(RescreenError::writing(part))
+    }
+}
+
+/// A file that is as long as a checkpoint says, where it is there.
+fn whole(part: PathBuf, bytes: u64) -> Result<PathBuf, RescreenError> {
+    match fs::metadata(&part) {
+        Ok(data) if data.len() != bytes => {
+            let error = io::Error::new(io::ErrorKind::InvalidData, "it is not as long as the checkpoint says");
+            Err(RescreenError::writing(&part)(error))
+        }
+        _ => Ok(part),
+    }
+}
+
+/// Puts a file in its place; where it is beside it no more, that was done.
+fn put_in_place(from: &Path, place: &Path) -> Result<(), RescreenError> {
+    match fs::rename(from, place) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && place.exists() => Ok(()),
+        put => put.map_err(RescreenError::writing(place)),
+    }
+}
+
+/// Puts on the disk what is in the folder of a file.
+pub(crate) fn sync_folder(file: &Path) -> io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
 }
 
 /// Where the checkpoint of an output lies.
@@ -183,13 +236,15 @@ pub fn checkpoint_of(path: &Path) -> PathBuf {
 #[must_use]
 pub fn beside_of(path: &Path) -> Vec<PathBuf> {
     let (rejects, checkpoint) = (beside(path, "rejects.csv"), checkpoint_of(path));
-    vec![path.to_owned(), beside(path, "part"), beside(&rejects, "part"), rejects, beside(&checkpoint, "new"), checkpoint]
-}
-
-/// Whether a run that was stopped had put everything in its place already.
-#[must_use]
-pub fn was_finished(path: &Path, checkpoint: &Checkpoint) -> bool {
-    checkpoint.finished && !beside(path, "part").exists() && path.exists()
+    vec![
+        path.to_owned(),
+        beside(path, "part"),
+        beside(path, "new"),
+        beside(&rejects, "part"),
+        rejects,
+        beside(&checkpoint, "new"),
+        checkpoint,
+    ]
 }
 
 /// Takes the checkpoint away of a run that is done.
