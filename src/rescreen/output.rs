@@ -6,6 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::{
+    fs::{CWD, RenameFlags, renameat_with},
+    io::Errno,
+};
+
 use super::{
     Checkpoint, Counts, Fingerprint, RescreenError,
     columns::{Layout, REJECTS},
@@ -26,6 +31,8 @@ pub struct Output {
     flagged: Part,
     rejects: Part,
     checkpoint: Checkpoint,
+    /// Whether it takes the place of files that lie there.
+    replaces: bool,
 }
 
 /// A file that is being written, beside its place.
@@ -36,10 +43,11 @@ struct Part {
 }
 
 impl Part {
-    fn begin(place: PathBuf, header: &[u8]) -> Result<Self, RescreenError> {
+    fn begin(place: PathBuf, header: &[u8], replaces: bool) -> Result<Self, RescreenError> {
         let part = beside(&place, "part");
         let create = || {
-            let mut out = BufWriter::new(File::create(&part)?);
+            let file = if replaces { File::create(&part)? } else { File::create_new(&part)? };
+            let mut out = BufWriter::new(file);
             out.write_all(header)?;
             Ok(out)
         };
@@ -74,16 +82,16 @@ impl Part {
 }
 
 impl Output {
-    /// Begins an output.
+    /// Begins an output. `replaces`: it takes the place of files that lie there, from earlier or meanwhile.
     ///
     /// # Errors
     /// Where nothing can be written there.
-    pub fn begin(path: &Path, fingerprint: Fingerprint, layout: Layout) -> Result<Self, RescreenError> {
+    pub fn begin(path: &Path, fingerprint: Fingerprint, layout: Layout, replaces: bool) -> Result<Self, RescreenError> {
         let failed = RescreenError::output(path);
         let header = |columns| Csv::begin(Vec::new(), columns, layout.csv)?.finish();
         let flagged_header = if layout.format == Format::Csv { header(layout.columns).map_err(&failed)? } else { Vec::new() };
-        let flagged = Part::begin(path.to_owned(), &flagged_header)?;
-        let rejects = Part::begin(beside(path, "rejects.csv"), &header(REJECTS).map_err(&failed)?)?;
+        let flagged = Part::begin(path.to_owned(), &flagged_header, replaces)?;
+        let rejects = Part::begin(beside(path, "rejects.csv"), &header(REJECTS).map_err(&failed)?, replaces)?;
         let checkpoint = Checkpoint {
             fingerprint,
             position: Position::default(),
@@ -92,17 +100,17 @@ impl Output {
             counts: Counts::default(),
             finished: false,
         };
-        Ok(Self { path: path.to_owned(), layout, flagged, rejects, checkpoint })
+        Ok(Self { path: path.to_owned(), layout, flagged, rejects, checkpoint, replaces })
     }
 
     /// Goes on from a checkpoint.
     ///
     /// # Errors
     /// Where what was written is not there any more.
-    pub fn resume(path: &Path, checkpoint: Checkpoint, layout: Layout) -> Result<Self, RescreenError> {
+    pub fn resume(path: &Path, checkpoint: Checkpoint, layout: Layout, replaces: bool) -> Result<Self, RescreenError> {
         let flagged = Part::resume(path.to_owned(), checkpoint.flagged_bytes)?;
         let rejects = Part::resume(beside(path, "rejects.csv"), checkpoint.rejects_bytes)?;
-        Ok(Self { path: path.to_owned(), layout, flagged, rejects, checkpoint })
+        Ok(Self { path: path.to_owned(), layout, flagged, rejects, checkpoint, replaces })
     }
 
     /// The error that a row could not be written.
@@ -153,7 +161,7 @@ impl Output {
     pub fn finish(mut self, day: Date, divisions: &Divisions) -> Result<Counts, RescreenError> {
         self.checkpoint.finished = true;
         self.checkpoint()?;
-        Finishing { path: &self.path, layout: self.layout, day, divisions }.finish(&self.checkpoint)?;
+        Finishing { path: &self.path, layout: self.layout, day, divisions, replaces: self.replaces }.finish(&self.checkpoint)?;
         Ok(self.checkpoint.counts)
     }
 }
@@ -169,6 +177,8 @@ pub(super) struct Finishing<'f> {
     pub(super) day: Date,
     /// The names of places.
     pub(super) divisions: &'f Divisions,
+    /// Whether it takes the place of files that lie there.
+    pub(super) replaces: bool,
 }
 
 impl Finishing<'_> {
@@ -177,12 +187,21 @@ impl Finishing<'_> {
         let (part, rejects) = (beside(self.path, "part"), beside(self.path, "rejects.csv"));
         if spool::is_used(self.layout.format) {
             self.convert(&part, checkpoint)?;
-            put_in_place(&beside(self.path, "new"), self.path)?;
+            self.put_in_place(&beside(self.path, "new"), self.path)?;
         } else {
-            put_in_place(&whole(part, checkpoint.flagged_bytes)?, self.path)?;
+            self.put_in_place(&whole(part, checkpoint.flagged_bytes)?, self.path)?;
         }
-        put_in_place(&whole(beside(&rejects, "part"), checkpoint.rejects_bytes)?, &rejects)?;
+        self.put_in_place(&whole(beside(&rejects, "part"), checkpoint.rejects_bytes)?, &rejects)?;
         sync_folder(self.path).map_err(RescreenError::writing(self.path))
+    }
+
+    /// Puts a file in its place; where it is beside it no more, that was done.
+    fn put_in_place(&self, from: &Path, place: &Path) -> Result<(), RescreenError> {
+        match if self.replaces { fs::rename(from, place) } else { move_to_free(from, place) } {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && place.exists() => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(RescreenError::InTheWay(place.to_owned())),
+            put => put.map_err(RescreenError::writing(place)),
+        }
     }
 
     /// Makes the output from the spool beside it, which goes when that is on the disk.
@@ -212,11 +231,15 @@ fn whole(part: PathBuf, bytes: u64) -> Result<PathBuf, RescreenError> {
     }
 }
 
-/// Puts a file in its place; where it is beside it no more, that was done.
-fn put_in_place(from: &Path, place: &Path) -> Result<(), RescreenError> {
-    match fs::rename(from, place) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && place.exists() => Ok(()),
-        put => put.map_err(RescreenError::writing(place)),
+/// Moves a file to a place where nothing is.
+fn move_to_free(from: &Path, place: &Path) -> io::Result<()> {
+    match renameat_with(CWD, from, CWD, place, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {} // this file system cannot: look first
+        moved => return Ok(moved?),
+    }
+    match fs::symlink_metadata(place) {
+        Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(_) => fs::rename(from, place),
     }
 }
 
@@ -245,6 +268,24 @@ pub fn beside_of(path: &Path) -> Vec<PathBuf> {
         beside(&checkpoint, "new"),
         checkpoint,
     ]
+}
+
+/// The files that a run has written, which does not replace any, whose output is at `path`: all beside it, and those that it has
+/// put in their place. The checkpoint by which these are known comes behind them.
+#[must_use]
+pub fn written_of(path: &Path) -> Vec<PathBuf> {
+    let (rejects, checkpoint) = (beside(path, "rejects.csv"), checkpoint_of(path));
+    let [part, rejects_part, new] = [beside(path, "part"), beside(&rejects, "part"), beside(path, "new")];
+    let finished = Checkpoint::read(&checkpoint).is_some_and(|checkpoint| checkpoint.finished);
+    let mut written = Vec::new();
+    if finished && !part.exists() && !new.exists() {
+        written.push(path.to_owned());
+    }
+    if finished && !rejects_part.exists() {
+        written.push(rejects);
+    }
+    written.extend([beside(&checkpoint, "new"), checkpoint, part, rejects_part, new]);
+    written
 }
 
 /// Takes the checkpoint away of a run that is done.

@@ -45,6 +45,8 @@ fn order(bureau: &Bureau, out: &str) -> Order {
         event: Event::Existing,
         rosters: Vec::new(),
         recorded: None,
+        roster_rows: usize::MAX,
+        replaces: true,
         within: None,
     }
 }
