@@ -79,7 +79,7 @@ fn with_draft(files: &Files, draft: &Path) -> Result<Files, crate::problem::Prob
 
 fn changes(after: &Engine, delta: &Delta<'_>, mut source: Source, defaults: Defaults, out: &Path) -> Result<Counts, RescreenError> {
     let layout = Layout { format: Format::Jsonl, csv: CsvOptions::default(), columns: CHANGED };
-    let mut output = Output::begin(out, Fingerprint::default(), layout, true)?;
+    let mut output = Output::begin(out, Fingerprint::default(), layout)?;
     let mut progress = Progress::new(source.read(), source.sizes().iter().copied().sum(), 0);
     let rosters = Rosters::default();
     let how = Run { stop: &AtomicBool::new(false), checkpoint_every: Duration::MAX, follow: &mut progress, recorder: None };

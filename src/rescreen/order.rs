@@ -134,7 +134,7 @@ impl Order {
         let mut output = match earlier {
             None => {
                 hands.follow.begins()?;
-                Output::begin(&self.out, fingerprint, layout, self.replaces)?
+                Output::begin_as(&self.out, fingerprint, layout, self.replaces)?
             }
             Some(earlier) => match self.go_on(earlier, (&fingerprint, judging), &mut source, layout)? {
                 Earlier::Done(counts) => return Ok(Ended::Done(counts)),

@@ -82,11 +82,16 @@ impl Part {
 }
 
 impl Output {
-    /// Begins an output. `replaces`: it takes the place of files that lie there, from earlier or meanwhile.
+    /// Begins an output that takes the place of files that lie there, from earlier or meanwhile.
     ///
     /// # Errors
     /// Where nothing can be written there.
-    pub fn begin(path: &Path, fingerprint: Fingerprint, layout: Layout, replaces: bool) -> Result<Self, RescreenError> {
+    pub fn begin(path: &Path, fingerprint: Fingerprint, layout: Layout) -> Result<Self, RescreenError> {
+        Self::begin_as(path, fingerprint, layout, true)
+    }
+
+    /// The same; `replaces` says whether it takes the place of files that lie there.
+    pub(super) fn begin_as(path: &Path, fingerprint: Fingerprint, layout: Layout, replaces: bool) -> Result<Self, RescreenError> {
         let failed = RescreenError::output(path);
         let header = |columns| Csv::begin(Vec::new(), columns, layout.csv)?.finish();
         let flagged_header = if layout.format == Format::Csv { header(layout.columns).map_err(&failed)? } else { Vec::new() };
