@@ -2,6 +2,7 @@
 
 pub(crate) mod changes;
 mod dirt;
+mod finish;
 mod formats;
 mod parquet;
 mod record;

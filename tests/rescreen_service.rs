@@ -134,7 +134,8 @@ fn arguments(bureau: &Bureau, data: &TempDir, more: &[&str]) -> Vec<String> {
     let args = ["--data", data.to_str().expect("a name"), "--rescreen-folder", folder.to_str().expect("a name")];
     // tests share their machine with others: a gentle run would wait for them
     let gentle = if more.contains(&"--rescreen-gentle=true") { &[][..] } else { &["--rescreen-gentle=false"] };
-    [&args[..], &["--rescreen-checkpoint-every", "0s"], gentle, more].concat().into_iter().map(str::to_owned).collect()
+    let often = if more.contains(&"--rescreen-checkpoint-every") { &[][..] } else { &["--rescreen-checkpoint-every", "0s"] };
+    [&args[..], often, gentle, more].concat().into_iter().map(str::to_owned).collect()
 }
 
 fn options() -> RescreenOptions {

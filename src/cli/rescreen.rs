@@ -199,6 +199,8 @@ impl Arguments {
             event: self.event,
             rosters: self.rosters.iter().cloned().zip(self.meanings.iter().copied()).collect(),
             recorded: self.recording.place(self.data.as_deref()).map(Place::name),
+            roster_rows: usize::MAX,
+            replaces: true,
             within: None,
         }
     }

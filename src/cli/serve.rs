@@ -210,11 +210,11 @@ impl Service {
         grpc::say(&self.health, ServingStatus::NotServing).await;
         sleep(self.notice).await;
         let until = Instant::now() + self.grace;
+        if let Some(operations) = &self.operations {
+            operations.stop(); // before anything ends that they need
+        }
         self.stop.cancel();
         self.streams.cancel();
-        if let Some(operations) = &self.operations {
-            operations.stop();
-        }
         let in_order = match taken(&self.listening) {
             Some(listening) => listening.await.context("the listener failed")?,
             None => true, // stopped before

@@ -49,6 +49,7 @@ pub(super) fn together(config: &Config, given: &Given) -> Vec<Problem> {
         "needs data: without it there is no journal",
     );
     say(config.anchor.every.is_zero(), "journal.anchor_every", "must be more than nothing");
+    say(config.rescreen.kept == 0, "rescreen.kept", "at least 1: what one came to could not be asked for");
     say(no_data && config.rescreen.folder.is_some(), "rescreen.folder", "needs data: re-screenings are kept there");
     say(config.rescreen.folder.is_none() && config.rescreen.output.is_some(), "rescreen.output", "needs rescreen.folder");
     for (path, count) in [("rescreen.at_once", config.rescreen.at_once), ("rescreen.upload_bytes", config.rescreen.upload_bytes)] {

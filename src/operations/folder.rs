@@ -112,6 +112,12 @@ impl Folder {
         Ok(path)
     }
 
+    /// Where the file of a name is, or would be, whatever links lead there.
+    pub(super) fn real(&self, name: &str) -> Option<PathBuf> {
+        let path = self.named(name).ok()?;
+        Some(fs::canonicalize(path.parent()?).ok()?.join(path.file_name()?))
+    }
+
     /// The path of a name, as it is written.
     fn named(&self, name: &str) -> Result<PathBuf, PathError> {
         if name.is_empty() {

@@ -15,7 +15,7 @@ mod store;
 use std::{
     collections::{BTreeMap, VecDeque},
     io,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -25,6 +25,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use tempfile::NamedTempFile;
 use tokio::sync::watch;
 
 use self::{
@@ -35,7 +36,10 @@ use self::{
 };
 use crate::{
     library::{Library, gently},
-    rescreen::output::beside_of,
+    rescreen::{
+        RescreenError,
+        output::{beside_of, sync_folder},
+    },
     screen::ENGINE_VERSION,
     telemetry::Metrics,
 };
@@ -64,7 +68,7 @@ pub enum StartError {
     /// Paths that are not accepted.
     #[error("paths are not accepted")]
     Paths(Vec<BadPath>),
-    /// Another operation writes there.
+    /// Another operation writes there, by this name or another.
     #[error("another operation writes '{0}'")]
     Taken(String),
     /// Too many wait.
@@ -141,11 +145,12 @@ impl Operations {
             book.last = record.number;
             let record = if record.state.is_ended() { record } else { Self::interrupted(&store, &runner, record) };
             let live = Live { rows: (&record.counts).into(), ..Live::default() };
-            let live = match runner.folders.checkpoint(&record.asked).filter(|_| !record.state.is_ended()) {
+            let live = match runner.folders.checkpoint(&record).filter(|_| !record.state.is_ended()) {
                 None => live,
                 Some(left) => Live { rows: (&left.counts).into(), checkpoint: Some((left.position, left.counts.rows)), ..live },
             };
-            let operation = Arc::new(Operation::new(record, live));
+            let place = runner.folders.outputs.real(&record.asked.output).filter(|_| !record.state.is_ended());
+            let operation = Arc::new(Operation::new(record, live, place));
             if operation.state() == State::Queued {
                 book.queue.push_back(Arc::clone(&operation));
             }
@@ -154,17 +159,22 @@ impl Operations {
         let (running, _) = watch::channel(0);
         let (book, stopping) = (Mutex::new(book), AtomicBool::new(false));
         let operations = Self(Arc::new(Inner { store, runner, settings, book, starting: Mutex::default(), stopping, running }));
+        operations.prune();
         operations.dispatch();
         Ok(operations)
     }
 
     /// The record of one that was interrupted: it waits again; one that was to be cancelled, is.
     fn interrupted(store: &Store, runner: &Runner, record: Record) -> Record {
-        if !record.cancelled {
-            return Record { state: State::Queued, engine: ENGINE_VERSION.to_owned(), ..record };
-        }
-        runner.folders.discard(&record.asked);
-        let record = record.to(State::Cancelled, Timestamp::now());
+        let record = if record.cancelled {
+            runner.folders.discard(&record);
+            record.to(State::Cancelled, Timestamp::now())
+        } else if record.state == State::Running {
+            let rows = runner.folders.checkpoint(&record).map_or(0, |left| left.counts.rows + u64::from(left.finished));
+            record.ended_the_service(rows, Timestamp::now())
+        } else {
+            return Record { engine: ENGINE_VERSION.to_owned(), ..record };
+        };
         if let Err(error) = store.write(&record) {
             tracing::error!(operation = record.name(), %error, "the record of an operation cannot be written");
         }
@@ -182,31 +192,71 @@ impl Operations {
     /// # Errors
     /// [`StartError`]: there is none then.
     pub fn start(&self, owner: &str, asked: Asked) -> Result<Arc<Operation>, StartError> {
+        self.start_over(owner, asked, None)
+    }
+
+    /// Starts an operation over a register that was brought, which takes its place: that of its first input. May block.
+    ///
+    /// # Errors
+    /// [`StartError`]: there is none then, and nothing of the register.
+    pub fn bring(&self, owner: &str, asked: Asked, register: NamedTempFile) -> Result<Arc<Operation>, StartError> {
+        self.start_over(owner, asked, Some(register))
+    }
+
+    fn start_over(&self, owner: &str, asked: Asked, brought: Option<NamedTempFile>) -> Result<Arc<Operation>, StartError> {
+        let folders = self.folders();
+        let out = folders.outputs.real(&asked.output); // links are looked at before anybody has to wait for it
+        let input = brought.as_ref().and_then(|_| folders.registers.real(asked.inputs.first()?));
         let _one = self.0.starting.lock().unwrap_or_else(PoisonError::into_inner);
         if self.0.stopping.load(Ordering::Relaxed) {
             return Err(StartError::Stopping);
         }
-        let order = self.folders().new_order(&asked).map_err(StartError::Paths)?;
+        self.has_room(&asked, out.as_deref(), input.as_deref())?;
+        let place = brought.map(|register| self.put_in_place(register, &asked)).transpose()?;
+        self.started(owner, asked, out).inspect_err(|_| {
+            let _ = place.map(std::fs::remove_file); // it is ours
+        })
+    }
+
+    /// That one more may wait, and nobody else writes where it writes, or where its register goes.
+    fn has_room(&self, asked: &Asked, out: Option<&Path>, input: Option<&Path>) -> Result<(), StartError> {
+        let theirs = out.map(beside_of).unwrap_or_default();
+        let book = self.book();
+        if book.queue.len() >= MOST_WAITING {
+            return Err(StartError::Full);
+        }
+        let unfinished = book.all.values().filter(|operation| !operation.state().is_ended());
+        for place in unfinished.filter_map(|operation| operation.place.as_deref()).flat_map(beside_of) {
+            if theirs.contains(&place) {
+                return Err(StartError::Taken(asked.output.clone()));
+            }
+            if input == Some(&place) {
+                return Err(StartError::Taken(asked.inputs.concat()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts a register in its place that was brought: afterwards it is on the disk.
+    fn put_in_place(&self, register: NamedTempFile, asked: &Asked) -> Result<PathBuf, StartError> {
+        let place = self.folders().place(asked).map_err(StartError::Paths)?;
+        register.persist_noclobber(&place).map_err(|failed| StartError::Keep(failed.error))?;
+        sync_folder(&place).map_err(StartError::Keep)?;
+        Ok(place)
+    }
+
+    /// Writes one down, and has it wait for its turn.
+    fn started(&self, owner: &str, asked: Asked, place: Option<PathBuf>) -> Result<Arc<Operation>, StartError> {
+        self.folders().new_order(&asked).map_err(StartError::Paths)?;
         let now = Timestamp::now();
         let number = {
             let mut book = self.book();
-            if book.queue.len() >= MOST_WAITING {
-                return Err(StartError::Full);
-            }
-            let theirs = beside_of(&order.out);
-            let taken = book.all.values().filter(|operation| !operation.state().is_ended()).any(|operation| {
-                let output = self.folders().output(&operation.record().asked);
-                output.is_ok_and(|output| beside_of(&output).iter().any(|file| theirs.contains(file)))
-            });
-            if taken {
-                return Err(StartError::Taken(asked.output));
-            }
             book.last = u64::try_from(now.as_microsecond()).unwrap_or(0).max(book.last + 1);
             book.last
         };
         let record = Record::new(number, owner.to_owned(), asked, now);
         self.0.store.write(&record).map_err(StartError::Keep)?;
-        let operation = Arc::new(Operation::new(record, Live::default()));
+        let operation = Arc::new(Operation::new(record, Live::default(), place));
         {
             let mut book = self.book();
             book.all.insert(number, Arc::clone(&operation));
@@ -214,6 +264,21 @@ impl Operations {
         }
         self.dispatch();
         Ok(operation)
+    }
+
+    /// Notes that a run begins to write, where nothing is in its way; what an earlier one left, it takes away.
+    fn begins(&self, operation: &Operation) -> Result<(), RescreenError> {
+        let _one = self.0.starting.lock().unwrap_or_else(PoisonError::into_inner); // it may be cancelled meanwhile
+        let record = operation.record();
+        if record.begun {
+            self.folders().discard(&record);
+            return Ok(());
+        }
+        self.folders().is_free(&record.asked)?;
+        let begun = Record { begun: true, updated: Timestamp::now(), ..(*record).clone() };
+        self.0.store.write(&begun).map_err(RescreenError::writing(Path::new(&record.asked.output)))?;
+        operation.set(begun);
+        Ok(())
     }
 
     /// The operation with a number.
@@ -240,27 +305,34 @@ impl Operations {
     /// # Errors
     /// Where that cannot be written down.
     pub fn cancel(&self, operation: &Arc<Operation>) -> io::Result<()> {
+        let _one = self.0.starting.lock().unwrap_or_else(PoisonError::into_inner); // nobody else writes its record now
         let waiting = {
             let mut book = self.book();
             let place = book.queue.iter().position(|waiting| Arc::ptr_eq(waiting, operation));
-            place.and_then(|place| book.queue.remove(place)).is_some()
+            place.inspect(|place| drop(book.queue.remove(*place)))
         };
-        self.count();
-        if waiting {
-            let record = operation.record();
-            if record.started.is_some() {
-                self.folders().discard(&record.asked);
-            }
-            self.end(operation, Record { cancelled: true, ..(*record).clone() }.to(State::Cancelled, Timestamp::now()));
+        if operation.state().is_ended() {
             return Ok(());
         }
-        let _one = self.0.starting.lock().unwrap_or_else(PoisonError::into_inner); // nobody else writes its record now
-        if operation.state() == State::Running {
-            let record = Record { cancelled: true, updated: Timestamp::now(), ..(*operation.record()).clone() };
-            self.0.store.write(&record)?;
-            operation.set(record);
-            operation.stop.store(true, Ordering::Relaxed);
+        let record = Record { cancelled: true, updated: Timestamp::now(), ..(*operation.record()).clone() };
+        if let Err(error) = self.0.store.write(&record) {
+            if let Some(place) = waiting {
+                let mut book = self.book();
+                let place = place.min(book.queue.len()); // others may have begun
+                book.queue.insert(place, Arc::clone(operation)); // it waits as before
+                drop(book);
+                self.dispatch(); // its turn may have come meanwhile
+            }
+            return Err(error);
         }
+        operation.set(record.clone());
+        operation.stop.store(true, Ordering::Relaxed);
+        if waiting.is_some() {
+            self.folders().discard(&record);
+            self.end(operation, record.to(State::Cancelled, Timestamp::now()));
+            self.prune();
+        }
+        self.count();
         Ok(())
     }
 
@@ -305,15 +377,23 @@ impl Operations {
     /// Has those begin for which there is room.
     fn dispatch(&self) {
         while let Some(operation) = self.next() {
-            let operations = self.clone();
+            let (operations, waiting) = (self.clone(), Arc::clone(&operation));
             let begun = thread::Builder::new().name("rescreen".to_owned()).spawn(move || operations.run(&operation));
             if let Err(error) = begun {
                 tracing::error!(%error, "no thread can be had for an operation");
-                self.book().running -= 1; // it waits in its file until the service starts again
+                self.back_into_the_queue(waiting);
                 break;
             }
         }
         self.count();
+    }
+
+    /// Has one wait again that could not begin: it is the first to begin when another ends or starts.
+    fn back_into_the_queue(&self, operation: Arc<Operation>) {
+        let mut book = self.book();
+        book.running -= 1;
+        operation.set(operation.record().to(State::Queued, Timestamp::now()));
+        book.queue.push_front(operation);
     }
 
     fn next(&self) -> Option<Arc<Operation>> {
@@ -339,7 +419,8 @@ impl Operations {
             if inner.settings.gentle {
                 gently();
             }
-            inner.runner.carry_out(&theirs)
+            let begins = || Self(Arc::clone(&inner)).begins(&theirs);
+            inner.runner.carry_out(&theirs, &begins)
         });
         let internal = || Failure { kind: FailureKind::Internal, message: "the operation failed by a mistake in the service".to_owned() };
         let outcome = carried.map_or_else(|_| Err(internal()), |carried| carried.join().unwrap_or_else(|_| Err(internal())));

@@ -1,8 +1,11 @@
 //! An operation (任务) in memory: its record, how far it is, the word to stop.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use arc_swap::ArcSwap;
@@ -10,7 +13,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::record::{Record, State};
-use crate::rescreen::{Counts, order::Follow, source::Position};
+use crate::rescreen::{Counts, RescreenError, order::Follow, source::Position};
 
 /// How many rows became what.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -66,17 +69,20 @@ pub struct Live {
 pub struct Operation {
     record: ArcSwap<Record>,
     live: ArcSwap<Live>,
-    pub(super) stop: AtomicBool,
+    /// Where its output is, whatever links lead there; none where that cannot be told any more.
+    pub(super) place: Option<PathBuf>,
+    pub(super) stop: Arc<AtomicBool>,
     ended: CancellationToken,
 }
 
 impl Operation {
-    pub(super) fn new(record: Record, live: Live) -> Self {
+    pub(super) fn new(record: Record, live: Live, place: Option<PathBuf>) -> Self {
         let ended = CancellationToken::new();
         if record.state.is_ended() {
             ended.cancel();
         }
-        Self { record: ArcSwap::from_pointee(record), live: ArcSwap::from_pointee(live), stop: AtomicBool::new(false), ended }
+        let (record, live) = (ArcSwap::from_pointee(record), ArcSwap::from_pointee(live));
+        Self { record, live, place, stop: Arc::default(), ended }
     }
 
     /// Its record.
@@ -114,14 +120,19 @@ impl Operation {
     }
 }
 
-/// Follows a run for those who ask for its operation. `more` hears of rows as they are done.
+/// Follows a run for those who ask for its operation. `more` hears of rows as they are done, `begins` before anything is written.
 pub(super) struct Following<'o, F: FnMut(Rows, Rows)> {
+    pub(super) begins: &'o dyn Fn() -> Result<(), RescreenError>,
     pub(super) operation: &'o Operation,
     pub(super) live: Live,
     pub(super) more: F,
 }
 
 impl<F: FnMut(Rows, Rows)> Follow for Following<'_, F> {
+    fn begins(&mut self) -> Result<(), RescreenError> {
+        (self.begins)()
+    }
+
     fn begin(&mut self, read: Arc<AtomicU64>, size: Option<u64>, counts: &Counts) {
         self.live = Live { rows: counts.into(), size: size.unwrap_or(0), read, ..self.live.clone() };
         self.publish();

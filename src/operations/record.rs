@@ -107,6 +107,9 @@ pub enum FailureKind {
     Internal,
 }
 
+/// How often the service may end by itself in the midst of an operation that gets no further.
+const MOST_ATTEMPTS: u32 = 3;
+
 /// What is kept of an operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -122,6 +125,15 @@ pub struct Record {
     pub state: State,
     /// Whether it is to be cancelled.
     pub cancelled: bool,
+    /// Whether it has begun to write: what lies where it writes is its own then.
+    #[serde(default)]
+    pub begun: bool,
+    /// How often the service ended by itself in its midst without getting further than before.
+    #[serde(default)]
+    pub attempts: u32,
+    /// How far it was then, in rows of the checkpoint.
+    #[serde(default)]
+    pub reached: u64,
     /// When it was asked for.
     pub created: Timestamp,
     /// When it last began, or went on.
@@ -147,6 +159,9 @@ impl Record {
             engine: ENGINE_VERSION.to_owned(),
             state: State::Queued,
             cancelled: false,
+            begun: false,
+            attempts: 0,
+            reached: 0,
             created: now,
             started: None,
             updated: now,
@@ -161,6 +176,19 @@ impl Record {
     pub fn to(&self, state: State, now: Timestamp) -> Self {
         let started = if state == State::Running { Some(now) } else { self.started };
         Self { state, started, updated: now, ended: state.is_ended().then_some(now), ..self.clone() }
+    }
+
+    /// The same where the service ended by itself while it went on, `reached` rows far: it waits again; but where that happened
+    /// too often without its getting further, it may be the cause, and is not tried any more. What it wrote stays.
+    #[must_use]
+    pub fn ended_the_service(&self, reached: u64, now: Timestamp) -> Self {
+        let attempts = if reached > self.reached { 1 } else { self.attempts + 1 };
+        let record = Self { attempts, reached, engine: ENGINE_VERSION.to_owned(), ..self.clone() };
+        if attempts < MOST_ATTEMPTS {
+            return record.to(State::Queued, now);
+        }
+        let message = "the service ended three times during it".to_owned();
+        Self { failure: Some(Failure { kind: FailureKind::Internal, message }), ..record.to(State::Failed, now) }
     }
 
     /// Its name: `operations/…`.

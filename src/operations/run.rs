@@ -3,7 +3,10 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -19,7 +22,7 @@ use crate::{
     rescreen::{
         Checkpoint, Delta, Order, RescreenError,
         order::{Ended, Hands, Judging},
-        output::{beside_of, checkpoint_of},
+        output::{beside_of, checkpoint_of, written_of},
         record::Recorder,
         roster::{Meaning, RosterError},
     },
@@ -27,6 +30,9 @@ use crate::{
     sheet::{CsvOptions, Encoding, SheetError},
     telemetry::Metrics,
 };
+
+/// Most rows of the rosters of an operation: they lie in memory.
+const MOST_ROSTER_ROWS: usize = 500_000;
 
 /// The folders in which callers name files.
 #[derive(Debug, Clone)]
@@ -39,11 +45,12 @@ pub struct Folders {
 
 /// Who records firms on the watch list, for an identity.
 pub trait Recording: Send + Sync {
-    /// A recorder for the identity with this id, which judges by this version of the lists.
+    /// A recorder for the identity with this id, which judges by this version of the lists. It tries again whatever will be
+    /// possible later, until `stop` is set.
     ///
     /// # Errors
     /// Why it may not record, for people.
-    fn recorder(&self, owner: &str, version: &Arc<Version>) -> Result<Box<dyn Recorder + Send>, String>;
+    fn recorder(&self, owner: &str, version: &Arc<Version>, stop: &Arc<AtomicBool>) -> Result<Box<dyn Recorder + Send>, String>;
 }
 
 /// What carries operations out.
@@ -108,7 +115,9 @@ impl Folders {
             kind: asked.kind,
             event: asked.event,
             rosters,
+            roster_rows: MOST_ROSTER_ROWS,
             recorded: asked.record.then(|| "the service's own".to_owned()),
+            replaces: false,
             within: asked.within.clone(),
         })
     }
@@ -133,14 +142,22 @@ impl Folders {
     }
 
     /// The checkpoint of an operation, where it has one.
-    pub(super) fn checkpoint(&self, asked: &Asked) -> Option<Checkpoint> {
-        Checkpoint::read(&checkpoint_of(&self.output(asked).ok()?))
+    pub(super) fn checkpoint(&self, record: &Record) -> Option<Checkpoint> {
+        let output = self.output(&record.asked).ok().filter(|_| record.begun)?;
+        Checkpoint::read(&checkpoint_of(&output))
     }
 
-    /// Takes away what an operation has begun to write: nothing was there before it.
-    pub(super) fn discard(&self, asked: &Asked) {
-        let Ok(output) = self.output(asked) else { return };
-        for file in beside_of(&output) {
+    /// That nothing lies where an operation writes.
+    pub(super) fn is_free(&self, asked: &Asked) -> Result<(), RescreenError> {
+        let output = self.outputs.root().join(&asked.output);
+        let there = beside_of(&output).into_iter().find(|file| std::fs::symlink_metadata(file).is_ok());
+        there.map_or(Ok(()), |file| Err(RescreenError::InTheWay(file)))
+    }
+
+    /// Takes away what an operation has written, where it has begun to.
+    pub(super) fn discard(&self, record: &Record) {
+        let Ok(output) = self.output(&record.asked) else { return };
+        for file in if record.begun { written_of(&output) } else { Vec::new() } {
             remove(&file);
         }
     }
@@ -156,8 +173,8 @@ fn remove(file: &Path) {
 }
 
 impl Runner {
-    /// Carries an operation out, or goes on with it.
-    pub(super) fn carry_out(&self, operation: &Operation) -> Result<Ended, Failure> {
+    /// Carries an operation out, or goes on with it; `begins` is called before anything is written.
+    pub(super) fn carry_out(&self, operation: &Operation, begins: &dyn Fn() -> Result<(), RescreenError>) -> Result<Ended, Failure> {
         let record = operation.record();
         let Record { owner, asked, .. } = &*record;
         let changed = |error: &dyn std::fmt::Display| Failure { kind: FailureKind::Changed, message: error.to_string() };
@@ -178,10 +195,11 @@ impl Runner {
             _ => None,
         };
         let refused = |message| Failure { kind: FailureKind::NotPermitted, message };
-        let recorder = asked.record.then(|| self.recording.recorder(owner, &version).map_err(refused));
+        let recorder = asked.record.then(|| self.recording.recorder(owner, &version, &operation.stop).map_err(refused));
         let mut recorder = recorder.transpose()?;
         let judging = Judging { engine: version.engine(), delta: delta.as_ref(), day: asked.day };
         let mut following = Following {
+            begins,
             operation,
             live: Live::clone(&operation.live()),
             more: |before: Rows, now: Rows| self.metrics.rescreened(before, now),
@@ -196,7 +214,7 @@ impl Runner {
             return Ok(Ended::Stopped(Box::new(record.counts.clone())));
         }
         // by another engine the rest would not go with what is there: it begins anew
-        let earlier = order.earlier().filter(|earlier| earlier.fingerprint.engine == ENGINE_VERSION);
+        let earlier = order.earlier().filter(|earlier| record.begun && earlier.fingerprint.engine == ENGINE_VERSION);
         order.carry_out(judging, earlier, hands).map_err(|error| self.failure(&error))
     }
 
@@ -221,9 +239,11 @@ fn kind(error: &RescreenError) -> FailureKind {
         | RescreenError::Output { error: SheetError::Io(error), .. } => disk(error),
         RescreenError::Input { .. } | RescreenError::Roster { .. } => FailureKind::Input,
         RescreenError::Output { .. } => FailureKind::Internal,
-        RescreenError::Begun(_) | RescreenError::NoCheckpoint(_) | RescreenError::Changed(_) | RescreenError::OtherLists { .. } => {
-            FailureKind::Changed
-        }
+        RescreenError::InTheWay(_)
+        | RescreenError::Begun(_)
+        | RescreenError::NoCheckpoint(_)
+        | RescreenError::Changed(_)
+        | RescreenError::OtherLists { .. } => FailureKind::Changed,
         RescreenError::Unrecorded(_) => FailureKind::Unrecorded,
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{
     Operations,
     operation::{Live, Operation},
-    record::{Failure, FailureKind, Record, State},
+    record::{Failure, Record, State},
 };
 use crate::{
     rescreen::{Counts, order::Ended, output::tidy},
@@ -30,21 +30,32 @@ impl Operations {
                     tracing::warn!(operation = record.name(), %error, "the checkpoint of an operation cannot be removed");
                 }
             }
-            Ok(Ended::Stopped(counts)) if record.cancelled => {
-                self.folders().discard(&record.asked);
-                self.end(operation, with(State::Cancelled, *counts));
-            }
+            Ok(Ended::Stopped(counts)) if record.cancelled => self.cancelled(operation, with(State::Cancelled, *counts)),
             Ok(Ended::Stopped(counts)) => self.wait_again(operation, with(State::Queued, *counts)),
-            // the watch list closes when the service does
-            Err(Failure { kind: FailureKind::Unrecorded, .. }) if stopping => self.wait_again(operation, record.to(State::Queued, now)),
+            // a recorder that waits says that it was stopped; what a run needs ends when the service does
+            Err(_) if record.cancelled => self.cancelled(operation, with(State::Cancelled, self.left(&record))),
+            Err(failure) if stopping => {
+                tracing::warn!(operation = record.name(), kind = ?failure.kind, "an operation ended with the service: it will go on");
+                self.wait_again(operation, record.to(State::Queued, now));
+            }
             Err(failure) => {
                 tracing::error!(operation = record.name(), kind = ?failure.kind, "an operation failed");
-                let left = self.folders().checkpoint(&record.asked).map_or_else(|| record.counts.clone(), |left| left.counts);
-                self.folders().discard(&record.asked);
-                let record = Record { failure: Some(failure), ..with(State::Failed, left) };
+                let failed = with(State::Failed, self.left(&record));
+                self.folders().discard(&record);
+                let record = Record { failure: Some(failure), ..failed };
                 self.end(operation, record);
             }
         }
+    }
+
+    /// What became of the rows by the last checkpoint.
+    fn left(&self, record: &Record) -> Counts {
+        self.folders().checkpoint(record).map_or_else(|| record.counts.clone(), |left| left.counts)
+    }
+
+    fn cancelled(&self, operation: &Operation, record: Record) {
+        self.folders().discard(&record);
+        self.end(operation, record);
     }
 
     fn wait_again(&self, operation: &Operation, record: Record) {
@@ -77,9 +88,10 @@ impl Operations {
         written.is_ok()
     }
 
-    /// Forgets the oldest of those that have ended, where they are too many.
+    /// Forgets those that ended first, where too many have.
     pub(super) fn prune(&self) {
-        let ended: Vec<_> = self.book().all.values().filter(|operation| operation.state().is_ended()).cloned().collect();
+        let mut ended: Vec<_> = self.book().all.values().filter(|operation| operation.state().is_ended()).cloned().collect();
+        ended.sort_by_key(|operation| operation.record().ended);
         for operation in ended.iter().take(ended.len().saturating_sub(self.0.settings.kept)) {
             if let Err(error) = self.delete(operation) {
                 tracing::warn!(operation = operation.record().name(), %error, "an old operation cannot be forgotten");

@@ -115,7 +115,8 @@ impl<'e> Judge<'e> {
                 sink.counts.rows += 1;
                 match row {
                     Ok(row) => self.row(line, row, &mut sink),
-                    Err(Fault { why, text }) => sink.reject(line, &reason(&why), &text),
+                    // where it is cannot be told: who may not see all places sees nothing of it
+                    Err(Fault { why, text }) => sink.reject(line, &reason(&why), if self.within.is_some() { "" } else { &text }),
                 }
             }),
         }
@@ -123,12 +124,12 @@ impl<'e> Judge<'e> {
     }
 
     fn row(&mut self, line: u64, row: &Row<'_>, sink: &mut Sink<'_>) {
+        if self.is_outside(row) {
+            return sink.reject(line, OUTSIDE, ""); // whose it is, is not the business of who asks
+        }
         let (name, scope) = (row.get(Column::Name), row.get(Column::Scope));
         if let Some(reason) = unfit(name, scope) {
             return sink.reject(line, &reason, if name.is_empty() { scope } else { name });
-        }
-        if self.is_outside(row) {
-            return sink.reject(line, OUTSIDE, ""); // whose it is, is not the business of who asks
         }
         let code = CodeWarning::of(row.get(Column::Uscc));
         if let Some(code) = code {

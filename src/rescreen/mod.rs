@@ -62,6 +62,9 @@ pub enum RescreenError {
         /// Why.
         error: SheetError,
     },
+    /// Something lies where the output goes that is not this run's.
+    #[error("{} is there already, and is not of this run", .0.display())]
+    InTheWay(PathBuf),
     /// There is a checkpoint of an earlier run.
     #[error("{} is that of an earlier run: --resume goes on with it, --restart begins anew", .0.display())]
     Begun(PathBuf),

@@ -2,6 +2,7 @@
 //! and the service carry out their orders here, so that both write the same bytes.
 
 use std::{
+    fs::File,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -13,11 +14,11 @@ use std::{
 use super::{
     Checkpoint, Counts, Defaults, Delta, Fingerprint, Judge, Layout, Output, RescreenError, Rosters, Source,
     columns::{CHANGED, FLAGGED},
-    output::{checkpoint_of, was_finished},
+    output::{Finishing, checkpoint_of},
     pipeline::{Run, run},
     record::Recorder,
     roster::Meaning,
-    source::Position,
+    source::{Position, add_all},
 };
 use crate::{
     day::{self, Date},
@@ -47,8 +48,12 @@ pub struct Order {
     pub event: Event,
     /// The rosters that the registers are compared with.
     pub rosters: Vec<(PathBuf, Meaning)>,
+    /// Most rows that the rosters may have together.
+    pub roster_rows: usize,
     /// The name of the watch list on which firms are recorded, where they are.
     pub recorded: Option<String>,
+    /// Whether the output takes the place of files that lie there.
+    pub replaces: bool,
     /// Where firms must be, themselves or by a place above them: others are rejected. `None`: anywhere.
     pub within: Option<Vec<Region>>,
 }
@@ -66,6 +71,13 @@ pub struct Judging<'e> {
 
 /// Whoever follows how far a run is.
 pub trait Follow {
+    /// Nothing is written so far, and will be from now on.
+    ///
+    /// # Errors
+    /// Why nothing must be written: the run ends.
+    fn begins(&mut self) -> Result<(), RescreenError> {
+        Ok(())
+    }
     /// It begins, or goes on, behind these counts: `read` says how many bytes of the registers were read, of `size` where that
     /// is known.
     fn begin(&mut self, read: Arc<AtomicU64>, size: Option<u64>, counts: &Counts);
@@ -120,8 +132,11 @@ impl Order {
         source.check()?;
         let fingerprint = self.fingerprint(judging, &source.sizes());
         let mut output = match earlier {
-            None => Output::begin(&self.out, fingerprint, layout)?,
-            Some(earlier) => match self.go_on(earlier, &fingerprint, &mut source, layout)? {
+            None => {
+                hands.follow.begins()?;
+                Output::begin_as(&self.out, fingerprint, layout, self.replaces)?
+            }
+            Some(earlier) => match self.go_on(earlier, (&fingerprint, judging), &mut source, layout)? {
                 Earlier::Done(counts) => return Ok(Ended::Done(counts)),
                 Earlier::GoesOn(output) => *output,
             },
@@ -138,19 +153,27 @@ impl Order {
     }
 
     /// Goes on where an earlier run was stopped.
-    fn go_on(&self, earlier: Checkpoint, fingerprint: &Fingerprint, source: &mut Source, layout: Layout) -> Result<Earlier, RescreenError> {
+    fn go_on(
+        &self,
+        earlier: Checkpoint,
+        (fingerprint, judging): (&Fingerprint, Judging<'_>),
+        source: &mut Source,
+        layout: Layout,
+    ) -> Result<Earlier, RescreenError> {
         if let Some(part) = fingerprint.difference(&earlier.fingerprint) {
             return Err(RescreenError::Changed(part.to_owned()));
         }
-        if was_finished(&self.out, &earlier) {
+        if earlier.finished {
+            let divisions = judging.engine.lists().divisions();
+            Finishing { path: &self.out, layout, day: judging.day, divisions, replaces: self.replaces }.finish(&earlier)?;
             return Ok(Earlier::Done(Box::new(earlier.counts)));
         }
         source.skip_to(earlier.position)?;
-        Ok(Earlier::GoesOn(Box::new(Output::resume(&self.out, earlier, layout)?)))
+        Ok(Earlier::GoesOn(Box::new(Output::resume(&self.out, earlier, layout, self.replaces)?)))
     }
 
     fn rosters(&self, engine: &Engine) -> Result<Rosters, RescreenError> {
-        let mut rosters = Rosters::default();
+        let mut rosters = Rosters::of_at_most(self.roster_rows);
         for (roster, meaning) in &self.rosters {
             rosters.add(roster, *meaning, engine)?;
         }
@@ -160,7 +183,11 @@ impl Order {
     fn fingerprint(&self, judging: Judging<'_>, sizes: &[Option<u64>]) -> Fingerprint {
         let Self { region, kind, event, reading, writing, .. } = self;
         let names = self.inputs.iter().map(|input| input.display().to_string());
-        let read = |roster: &Path| std::fs::read(roster).map_or(0, |bytes| crc32fast::hash(&bytes));
+        let read = |roster: &Path| {
+            let mut crc = crc32fast::Hasher::new();
+            let sum = File::open(roster).and_then(|file| add_all(file, &mut crc));
+            sum.map_or(0, |()| crc.finalize())
+        };
         let roster = |(roster, meaning): &(PathBuf, Meaning)| format!("{} {:08x} {meaning:?}", roster.display(), read(roster));
         let rosters = self.rosters.iter().map(roster).collect::<Vec<_>>().join(" ");
         let recorded = self.recorded.as_deref().unwrap_or_default(); // what another watch list was told, this one would lack

@@ -6,6 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::{
+    fs::{CWD, RenameFlags, renameat_with},
+    io::Errno,
+};
+
 use super::{
     Checkpoint, Counts, Fingerprint, RescreenError,
     columns::{Layout, REJECTS},
@@ -26,6 +31,8 @@ pub struct Output {
     flagged: Part,
     rejects: Part,
     checkpoint: Checkpoint,
+    /// Whether it takes the place of files that lie there.
+    replaces: bool,
 }
 
 /// A file that is being written, beside its place.
@@ -36,10 +43,11 @@ struct Part {
 }
 
 impl Part {
-    fn begin(place: PathBuf, header: &[u8]) -> Result<Self, RescreenError> {
+    fn begin(place: PathBuf, header: &[u8], replaces: bool) -> Result<Self, RescreenError> {
         let part = beside(&place, "part");
         let create = || {
-            let mut out = BufWriter::new(File::create(&part)?);
+            let file = if replaces { File::create(&part)? } else { File::create_new(&part)? };
+            let mut out = BufWriter::new(file);
             out.write_all(header)?;
             Ok(out)
         };
@@ -71,23 +79,24 @@ impl Part {
     fn sync(&mut self) -> Result<(), RescreenError> {
         self.out.flush().and_then(|()| self.out.get_ref().sync_data()).map_err(RescreenError::writing(&self.place))
     }
-
-    fn put_in_place(&self) -> Result<(), RescreenError> {
-        fs::rename(beside(&self.place, "part"), &self.place).map_err(RescreenError::writing(&self.place))
-    }
 }
 
 impl Output {
-    /// Begins an output.
+    /// Begins an output that takes the place of files that lie there, from earlier or meanwhile.
     ///
     /// # Errors
     /// Where nothing can be written there.
     pub fn begin(path: &Path, fingerprint: Fingerprint, layout: Layout) -> Result<Self, RescreenError> {
+        Self::begin_as(path, fingerprint, layout, true)
+    }
+
+    /// The same; `replaces` says whether it takes the place of files that lie there.
+    pub(super) fn begin_as(path: &Path, fingerprint: Fingerprint, layout: Layout, replaces: bool) -> Result<Self, RescreenError> {
         let failed = RescreenError::output(path);
         let header = |columns| Csv::begin(Vec::new(), columns, layout.csv)?.finish();
         let flagged_header = if layout.format == Format::Csv { header(layout.columns).map_err(&failed)? } else { Vec::new() };
-        let flagged = Part::begin(path.to_owned(), &flagged_header)?;
-        let rejects = Part::begin(beside(path, "rejects.csv"), &header(REJECTS).map_err(&failed)?)?;
+        let flagged = Part::begin(path.to_owned(), &flagged_header, replaces)?;
+        let rejects = Part::begin(beside(path, "rejects.csv"), &header(REJECTS).map_err(&failed)?, replaces)?;
         let checkpoint = Checkpoint {
             fingerprint,
             position: Position::default(),
@@ -96,17 +105,17 @@ impl Output {
             counts: Counts::default(),
             finished: false,
         };
-        Ok(Self { path: path.to_owned(), layout, flagged, rejects, checkpoint })
+        Ok(Self { path: path.to_owned(), layout, flagged, rejects, checkpoint, replaces })
     }
 
     /// Goes on from a checkpoint.
     ///
     /// # Errors
     /// Where what was written is not there any more.
-    pub fn resume(path: &Path, checkpoint: Checkpoint, layout: Layout) -> Result<Self, RescreenError> {
+    pub fn resume(path: &Path, checkpoint: Checkpoint, layout: Layout, replaces: bool) -> Result<Self, RescreenError> {
         let flagged = Part::resume(path.to_owned(), checkpoint.flagged_bytes)?;
         let rejects = Part::resume(beside(path, "rejects.csv"), checkpoint.rejects_bytes)?;
-        Ok(Self { path: path.to_owned(), layout, flagged, rejects, checkpoint })
+        Ok(Self { path: path.to_owned(), layout, flagged, rejects, checkpoint, replaces })
     }
 
     /// The error that a row could not be written.
@@ -157,20 +166,92 @@ impl Output {
     pub fn finish(mut self, day: Date, divisions: &Divisions) -> Result<Counts, RescreenError> {
         self.checkpoint.finished = true;
         self.checkpoint()?;
-        let part = beside(&self.path, "part");
-        let spooled = spool::is_used(self.layout.format);
-        if spooled {
-            let spool = spool::Spool { part: &part, place: &self.path, layout: self.layout };
-            spool.convert(day, &self.checkpoint.counts, divisions).map_err(RescreenError::output(&self.path))?;
-        }
-        self.rejects.put_in_place()?;
-        if spooled {
-            fs::remove_file(&part).map_err(RescreenError::writing(&part))?;
-        } else {
-            self.flagged.put_in_place()?;
-        }
+        Finishing { path: &self.path, layout: self.layout, day, divisions, replaces: self.replaces }.finish(&self.checkpoint)?;
         Ok(self.checkpoint.counts)
     }
+}
+
+/// An output of which all rows are written. Each step that puts it in its place is known by what it leaves, so that it can be
+/// gone on with wherever it was cut off: what is not beside its place any more is there.
+pub(super) struct Finishing<'f> {
+    /// Where it goes.
+    pub(super) path: &'f Path,
+    /// Its format and its columns.
+    pub(super) layout: Layout,
+    /// The day that a workbook says.
+    pub(super) day: Date,
+    /// The names of places.
+    pub(super) divisions: &'f Divisions,
+    /// Whether it takes the place of files that lie there.
+    pub(super) replaces: bool,
+}
+
+impl Finishing<'_> {
+    /// Puts everything in its place that is not there yet, all but the checkpoint; then that is on the disk.
+    pub(super) fn finish(&self, checkpoint: &Checkpoint) -> Result<(), RescreenError> {
+        let (part, rejects) = (beside(self.path, "part"), beside(self.path, "rejects.csv"));
+        if spool::is_used(self.layout.format) {
+            self.convert(&part, checkpoint)?;
+            self.put_in_place(&beside(self.path, "new"), self.path)?;
+        } else {
+            self.put_in_place(&whole(part, checkpoint.flagged_bytes)?, self.path)?;
+        }
+        self.put_in_place(&whole(beside(&rejects, "part"), checkpoint.rejects_bytes)?, &rejects)?;
+        sync_folder(self.path).map_err(RescreenError::writing(self.path))
+    }
+
+    /// Puts a file in its place; where it is beside it no more, that was done.
+    fn put_in_place(&self, from: &Path, place: &Path) -> Result<(), RescreenError> {
+        match if self.replaces { fs::rename(from, place) } else { move_to_free(from, place) } {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && place.exists() => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(RescreenError::InTheWay(place.to_owned())),
+            put => put.map_err(RescreenError::writing(place)),
+        }
+    }
+
+    /// Makes the output from the spool beside it, which goes when that is on the disk.
+    fn convert(&self, part: &Path, checkpoint: &Checkpoint) -> Result<(), RescreenError> {
+        if !part.exists() {
+            return Ok(()); // it was made
+        }
+        whole(part.to_owned(), checkpoint.flagged_bytes)?;
+        let new = beside(self.path, "new");
+        let spool = spool::Spool { part, place: &new, layout: self.layout };
+        spool.convert(self.day, &checkpoint.counts, self.divisions).map_err(|error| {
+            let _ = fs::remove_file(&new); // half of it is of no use; the spool stays
+            RescreenError::output(self.path)(error)
+        })?;
+        sync_folder(part).and_then(|()| fs::remove_file(part)).map_err(RescreenError::writing(part))
+    }
+}
+
+/// A file that is as long as a checkpoint says, where it is there.
+fn whole(part: PathBuf, bytes: u64) -> Result<PathBuf, RescreenError> {
+    match fs::metadata(&part) {
+        Ok(data) if data.len() != bytes => {
+            let error = io::Error::new(io::ErrorKind::InvalidData, "it is not as long as the checkpoint says");
+            Err(RescreenError::writing(&part)(error))
+        }
+        _ => Ok(part),
+    }
+}
+
+/// Moves a file to a place where nothing is.
+fn move_to_free(from: &Path, place: &Path) -> io::Result<()> {
+    match renameat_with(CWD, from, CWD, place, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {} // this file system cannot: look first
+        moved => return Ok(moved?),
+    }
+    match fs::symlink_metadata(place) {
+        Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(_) => fs::rename(from, place),
+    }
+}
+
+/// Puts on the disk what is in the folder of a file.
+pub(crate) fn sync_folder(file: &Path) -> io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
 }
 
 /// Where the checkpoint of an output lies.
@@ -183,13 +264,33 @@ pub fn checkpoint_of(path: &Path) -> PathBuf {
 #[must_use]
 pub fn beside_of(path: &Path) -> Vec<PathBuf> {
     let (rejects, checkpoint) = (beside(path, "rejects.csv"), checkpoint_of(path));
-    vec![path.to_owned(), beside(path, "part"), beside(&rejects, "part"), rejects, beside(&checkpoint, "new"), checkpoint]
+    vec![
+        path.to_owned(),
+        beside(path, "part"),
+        beside(path, "new"),
+        beside(&rejects, "part"),
+        rejects,
+        beside(&checkpoint, "new"),
+        checkpoint,
+    ]
 }
 
-/// Whether a run that was stopped had put everything in its place already.
+/// The files that a run has written, which does not replace any, whose output is at `path`: all beside it, and those that it has
+/// put in their place. The checkpoint by which these are known comes behind them.
 #[must_use]
-pub fn was_finished(path: &Path, checkpoint: &Checkpoint) -> bool {
-    checkpoint.finished && !beside(path, "part").exists() && path.exists()
+pub fn written_of(path: &Path) -> Vec<PathBuf> {
+    let (rejects, checkpoint) = (beside(path, "rejects.csv"), checkpoint_of(path));
+    let [part, rejects_part, new] = [beside(path, "part"), beside(&rejects, "part"), beside(path, "new")];
+    let finished = Checkpoint::read(&checkpoint).is_some_and(|checkpoint| checkpoint.finished);
+    let mut written = Vec::new();
+    if finished && !part.exists() && !new.exists() {
+        written.push(path.to_owned());
+    }
+    if finished && !rejects_part.exists() {
+        written.push(rejects);
+    }
+    written.extend([beside(&checkpoint, "new"), checkpoint, part, rejects_part, new]);
+    written
 }
 
 /// Takes the checkpoint away of a run that is done.

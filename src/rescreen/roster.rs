@@ -81,6 +81,8 @@ pub struct Rosters {
     by_name: FxHashMap<String, Vec<usize>>,
     /// What stands beside a firm of each roster: its meaning and its file.
     notes: Vec<String>,
+    /// Most entries.
+    most: usize,
 }
 
 /// What the rosters say of a firm.
@@ -104,6 +106,12 @@ pub enum RosterError {
 }
 
 impl Rosters {
+    /// None yet, and at most so many rows of all together: each is kept in memory.
+    #[must_use]
+    pub fn of_at_most(most: usize) -> Self {
+        Self { most, ..Self::default() }
+    }
+
     /// Reads a roster.
     ///
     /// # Errors
@@ -117,7 +125,9 @@ impl Rosters {
     fn read(&mut self, path: &Path, meaning: Meaning, engine: &Engine) -> Result<(), RosterError> {
         let mut register = Register::open(path, &Options::default())?;
         let mut wrong = None;
-        while let Some(piece) = register.pieces.next_piece()? {
+        while wrong.is_none()
+            && let Some(piece) = register.pieces.next_piece()?
+        {
             match piece {
                 Piece::Bad(line, _) => wrong = wrong.or(Some((line, "it cannot be read"))),
                 Piece::Block(block) => register.records.each(&block, &mut |line, row| {
@@ -130,6 +140,9 @@ impl Rosters {
     }
 
     fn row(&mut self, row: &Row<'_>, meaning: Meaning, engine: &Engine) -> Result<(), &'static str> {
+        if self.entries.len() >= self.most {
+            return Err("the rosters have more rows than are taken");
+        }
         let code = row.get(Column::Uscc).to_ascii_uppercase();
         let name = Normalized::of(row.get(Column::Name), engine.characters()).text();
         if name.is_empty() && code.is_empty() {

@@ -163,7 +163,8 @@ impl Source {
     }
 }
 
-fn add_all(mut file: File, crc: &mut crc32fast::Hasher) -> io::Result<()> {
+/// Adds all bytes of a file to a sum.
+pub(super) fn add_all(mut file: File, crc: &mut crc32fast::Hasher) -> io::Result<()> {
     let mut bytes = vec![0; 1 << 20];
     loop {
         match file.read(&mut bytes)? {

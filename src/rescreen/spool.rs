@@ -2,7 +2,7 @@
 //! a line, until all are there; then the output is written as a whole.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{BufRead, BufReader, BufWriter},
     path::Path,
 };
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     day::Date,
     jurisdiction::{Divisions, Region},
-    sheet::{Cell, Format, Parquet, SheetError, Table, Workbook, beside},
+    sheet::{Cell, Format, Parquet, SheetError, Table, Workbook},
     vocabulary::Decision,
 };
 
@@ -36,14 +36,14 @@ pub(super) fn add(out: &mut Vec<u8>, cells: &[Cell<'_>]) -> Result<(), SheetErro
 pub(super) struct Spool<'p> {
     /// Where they lie.
     pub(super) part: &'p Path,
-    /// Where the output goes.
+    /// Where the output is made.
     pub(super) place: &'p Path,
     /// Its format and its columns.
     pub(super) layout: Layout,
 }
 
 impl Spool<'_> {
-    /// Writes the output: beside its place, then into it.
+    /// Writes the output: afterwards it is on the disk.
     pub(super) fn convert(&self, day: Date, counts: &Counts, divisions: &Divisions) -> Result<(), SheetError> {
         match self.layout.format {
             Format::Parquet => self.parquet(),
@@ -59,15 +59,13 @@ impl Spool<'_> {
         for [of, what, firms] in counted(counts, divisions) {
             book.row(&[Cell::from(&of), Cell::from(&what), Cell::from(&firms)])?;
         }
-        book.finish()
+        book.write_to(self.place)
     }
 
     fn parquet(&self) -> Result<(), SheetError> {
-        let new = beside(self.place, "new");
-        let mut table = Parquet::begin(BufWriter::new(File::create(&new)?), self.layout.columns)?;
+        let mut table = Parquet::begin(BufWriter::new(File::create(self.place)?), self.layout.columns)?;
         self.copy_to(&mut table)?;
-        table.finish()?.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
-        Ok(fs::rename(&new, self.place)?)
+        Ok(table.finish()?.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?)
     }
 
     fn copy_to(&self, table: &mut impl Table) -> Result<(), SheetError> {

@@ -93,15 +93,26 @@ impl Workbook {
     /// Writes the file: beside its place, then into it.
     ///
     /// # Errors
-    /// Where writing fails.
-    pub fn finish(mut self) -> Result<(), SheetError> {
+    /// Where writing fails: nothing of it is left then.
+    pub fn finish(self) -> Result<(), SheetError> {
+        let (beside, path) = (super::beside(&self.path, "new"), self.path.clone());
+        let written = self.write_to(&beside).and_then(|()| Ok(fs::rename(&beside, path)?));
+        if written.is_err() {
+            let _ = fs::remove_file(&beside); // the error says enough
+        }
+        written
+    }
+
+    /// Writes the file elsewhere: afterwards it is on the disk.
+    ///
+    /// # Errors
+    /// Where writing fails: some of it may be left.
+    pub fn write_to(mut self, path: &Path) -> Result<(), SheetError> {
         if self.sheet.is_none() {
             self.begin("空", &[])?; // a workbook without a sheet is none
         }
-        let beside = super::beside(&self.path, "new");
-        self.book.save(&beside)?;
-        File::open(&beside)?.sync_all()?;
-        Ok(fs::rename(&beside, &self.path)?)
+        self.book.save(path)?;
+        Ok(File::open(path)?.sync_all()?)
     }
 }
 
@@ -206,6 +217,16 @@ mod tests {
         assert_eq!(rows, &expected.map(|row| row.map(str::to_owned).to_vec()).to_vec());
         let names: Vec<_> = std::fs::read_dir(folder.path()).expect("a folder").map(|entry| entry.expect("a file").file_name()).collect();
         assert_eq!(names, ["out.xlsx"]); // nothing is left beside it
+    }
+
+    #[test]
+    fn one_that_cannot_be_put_in_its_place_leaves_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("out.xlsx");
+        std::fs::create_dir(&path).expect("made"); // in its way
+        let book = Workbook::create(&path, jiff::civil::date(2026, 11, 1)).expect("begun");
+        assert!(book.finish().is_err());
+        assert!(!folder.path().join("out.xlsx.new").exists());
     }
 
     #[test]

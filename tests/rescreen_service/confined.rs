@@ -118,6 +118,18 @@ async fn firms_elsewhere_are_rejected() {
 }
 
 #[tokio::test]
+async fn nothing_is_seen_of_rows_elsewhere_that_are_no_firms() {
+    let confined = Confined::open().await;
+    let long = "某地众诚".repeat(2_000);
+    confined.bureau.write("firms.csv", format!("企业名称,省份,城市\n某地众诚坏行\n{long},浙江,杭州\n,江苏,南京\n"));
+    let name = confined.start("nanjing", "out.csv", options()).await.expect("it starts");
+    assert_eq!(response(&confined.ended("nanjing", &name).await).rejected, 3);
+    let rejects = confined.bureau.read("out.csv.rejects.csv");
+    assert!(!rejects.contains("某地众诚") && rejects.contains("登记地不在办理人辖区内"), "{rejects}");
+    assert!(rejects.contains("企业名称为空"), "{rejects}");
+}
+
+#[tokio::test]
 async fn operations_are_seen_by_who_started_them_and_by_auditors() {
     let confined = Confined::open().await;
     confined.bureau.write("firms.csv", FIRMS);

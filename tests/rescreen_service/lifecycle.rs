@@ -327,3 +327,51 @@ async fn an_output_for_which_there_is_no_room_fails_its_operation() {
     assert!(code == Code::ResourceExhausted && message.starts_with("out.csv"), "{code:?} {message}");
     assert_eq!(service.bureau.files(), ["firms.csv"]);
 }
+
+#[tokio::test]
+async fn what_lies_where_it_writes_is_not_touched() {
+    let service = Service::open(&[]).await;
+    service.bureau.write("firms.csv", register(60_000));
+    let running = service.start("firms.csv", "running.csv").await.expect("it starts").name;
+    let queued = service.start("firms.csv", "queued.csv").await.expect("it starts").name;
+    service.until(&running, |said| said.checkpoint.is_some_and(|at| at.read > 0)).await;
+    service.bureau.write("queued.csv.rejects.csv", "a person's"); // before it began
+    service.bureau.write("running.csv", "a person's"); // while it goes on
+    for (name, file) in [(&running, "running.csv"), (&queued, "queued.csv.rejects.csv")] {
+        let (code, message) = error(&service.ended(name).await);
+        assert!(code == Code::FailedPrecondition && message.starts_with(&format!("{file} is there already")), "{code:?} {message}");
+        assert_eq!(service.bureau.read(file), "a person's");
+    }
+    assert_eq!(service.bureau.files(), ["firms.csv", "queued.csv.rejects.csv", "running.csv"]);
+}
+
+#[tokio::test]
+async fn a_cancellation_that_cannot_be_written_is_not_acknowledged() {
+    let service = Service::open(&[]).await;
+    service.bureau.write("firms.csv", register(60_000));
+    let running = service.start("firms.csv", "running.csv").await.expect("it starts").name;
+    let queued = service.start("firms.csv", "queued.csv").await.expect("it starts").name;
+    let number = queued.strip_prefix("operations/").expect("a name");
+    let way = service.data.path().join(format!("operations/{number}.new"));
+    std::fs::create_dir(&way).expect("made"); // in the way of its record
+    let cancel = || CancelOperationRequest { name: queued.clone() };
+    refused(service.operations().cancel_operation(cancel()).await, Code::Unavailable, "DISK_FAILED");
+    assert_eq!(state(&service.get(&queued).await), RescreenState::Queued);
+    std::fs::remove_dir(&way).expect("removed");
+    service.operations().cancel_operation(cancel()).await.expect("it is cancelled");
+    assert_eq!(state(&service.ended(&queued).await), RescreenState::Cancelled);
+    service.operations().cancel_operation(CancelOperationRequest { name: running }).await.expect("it is cancelled");
+}
+
+#[tokio::test]
+async fn a_workbook_for_which_there_is_no_room_leaves_nothing() {
+    let service = Service::without_room(24).await;
+    service.bureau.write("mine.xlsx.new", "a person's");
+    refused(service.start("mine.xlsx.new", "mine.xlsx").await, Code::AlreadyExists, "mine.xlsx.new");
+    let scope = "金融、证券、".repeat(2_000);
+    let rows: Vec<String> = (0..900).map(|number| format!("某地众诚理财{number}有限公司,{scope}")).collect();
+    service.bureau.write("firms.csv", format!("企业名称,经营范围\n{}\n", rows.join("\n")));
+    let name = service.start("firms.csv", "out.xlsx").await.expect("it starts").name;
+    assert_eq!(error(&service.ended(&name).await).0, Code::ResourceExhausted);
+    assert_eq!(service.bureau.files(), ["firms.csv", "mine.xlsx.new"]);
+}

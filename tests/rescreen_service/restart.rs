@@ -78,7 +78,24 @@ async fn a_register_that_changed_meanwhile_is_not_gone_on_with() {
     let ended = service.ended(&name).await;
     assert_eq!(state(&ended), RescreenState::Failed);
     let (code, message) = error(&ended);
-    assert!(code == tonic::Code::FailedPrecondition && message.contains("firms.csv changed"), "{message}");
+    assert!(code == tonic::Code::FailedPrecondition && message.contains("the inputs changed"), "{message}");
     assert!(metadata(&ended).read > 0, "it says how far it was");
     assert_eq!(service.bureau.files(), ["firms.csv"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_ends_the_service_again_and_again_is_not_tried_for_ever() {
+    let rarely = ["--rescreen-checkpoint-every", "1h"];
+    let mut service = Service::open(&[]).await.again(&rarely).await;
+    service.bureau.write("firms.csv", register(ROWS));
+    let name = service.start("firms.csv", "out.csv").await.expect("it starts").name;
+    for _ in 0..3 {
+        service.until(&name, |said| said.read > 0).await; // its record says that it goes on
+        service.server.signal("KILL");
+        service.server.wait();
+        service = service.again(&rarely).await;
+    }
+    let (code, message) = error(&service.get(&name).await);
+    assert!(code == tonic::Code::Internal && message.contains("three times"), "{code:?} {message}");
+    assert!(service.bureau.path("out.csv.part").exists(), "what it wrote stays");
 }

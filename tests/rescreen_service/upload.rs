@@ -145,3 +145,15 @@ async fn one_for_which_there_is_no_room_is_told_so_and_leaves_nothing() {
     let name = started.expect("it starts").into_inner().name;
     assert_eq!(state(&service.ended(&name).await), RescreenState::Done);
 }
+
+#[tokio::test]
+async fn one_is_not_put_where_another_operation_will_write() {
+    let service = Service::open(&[]).await;
+    service.bureau.write("firms.csv", register(60_000));
+    service.start("firms.csv", "running.csv").await.expect("it starts");
+    let queued = service.start("firms.csv", "queued.csv").await.expect("it starts").name;
+    let sent = stream::iter(parts(FIRMS, header("queued.csv.rejects.csv", "out.csv", 0)));
+    refused(service.starts().upload_rescreen(sent).await, Code::AlreadyExists, "another operation writes");
+    assert_eq!(state(&service.get(&queued).await), RescreenState::Queued);
+    assert!(!service.bureau.path("queued.csv.rejects.csv").exists());
+}

@@ -1,6 +1,13 @@
 //! Recording (列入重点监管) what a re-screening in the service flags, on its own watch list, in the name of who started it.
 
-use std::{future::ready, sync::Arc, time::Duration};
+use std::{
+    future::ready,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::{runtime::Handle, time::sleep};
@@ -21,8 +28,6 @@ use crate::{
 
 /// Most firms that are recorded at a time: enough that they are written together.
 const AT_A_TIME: usize = 16;
-/// How often a firm is tried again while the watch list is being made again: with its quarter of a second, for a minute.
-const COMES_AGAIN: u32 = 240;
 
 /// The watch list of this service.
 pub struct OwnWatchList {
@@ -49,14 +54,14 @@ impl OwnWatchList {
 }
 
 impl Recording for OwnWatchList {
-    fn recorder(&self, owner: &str, version: &Arc<Version>) -> Result<Box<dyn Recorder + Send>, String> {
+    fn recorder(&self, owner: &str, version: &Arc<Version>, stop: &Arc<AtomicBool>) -> Result<Box<dyn Recorder + Send>, String> {
         let identity = self.identity(owner).ok_or_else(|| format!("there is no identity '{owner}' any more"))?;
         if !identity.roles.contains(Role::Registrar) {
             return Err(format!("the identity '{owner}' is no registrar any more"));
         }
         let office = self.desk.office.clone().ok_or_else(|| status_text(&crate::grpc::status::no_office()))?;
         let counter = Counter { desk: self.desk.clone(), office, identity, version: Arc::clone(version) };
-        Ok(Box::new(Own { counter, runtime: self.runtime.clone() }))
+        Ok(Box::new(Own { counter, runtime: self.runtime.clone(), stop: Arc::clone(stop) }))
     }
 }
 
@@ -64,11 +69,13 @@ impl Recording for OwnWatchList {
 struct Own {
     counter: Counter,
     runtime: Handle,
+    /// Set when the operation is to stop.
+    stop: Arc<AtomicBool>,
 }
 
 impl Recorder for Own {
     fn record(&mut self, firms: Vec<Watched>) -> Result<Tally, RescreenError> {
-        let calls = firms.into_iter().map(|firm| recorded(&self.counter, firm));
+        let calls = firms.into_iter().map(|firm| recorded(&self.counter, firm, &self.stop));
         let tallied = stream::iter(calls).buffer_unordered(AT_A_TIME).try_fold(Tally::default(), |mut tally, new| {
             *(if new { &mut tally.recorded } else { &mut tally.known }) += 1;
             ready(Ok(tally))
@@ -77,21 +84,20 @@ impl Recorder for Own {
     }
 }
 
-/// Records a firm; says whether anything was new.
-async fn recorded(counter: &Counter, firm: Watched) -> Result<bool, RescreenError> {
+/// Records a firm; says whether anything was new. While the index of the watch list is made again, which may take long, it
+/// waits.
+async fn recorded(counter: &Counter, firm: Watched, stop: &AtomicBool) -> Result<bool, RescreenError> {
     let request = rescreened(&firm, counter.version.hash());
-    let mut tries = 0;
     loop {
         let status = match record::record(counter, request.clone()).await {
             Ok(answer) => return Ok(answer.recorded),
             Err(status) => status,
         };
         let again = status.get_error_details().retry_info().and_then(|info| info.retry_delay);
-        match again.filter(|_| tries < COMES_AGAIN && !counter.desk.stop.is_cancelled()) {
+        match again.filter(|_| !stop.load(Ordering::Relaxed) && !counter.desk.stop.is_cancelled()) {
             Some(pause) => sleep(pause.min(Duration::from_secs(1))).await,
             None => return Err(RescreenError::Unrecorded(format!("{} line {}: {}", firm.input, firm.line, status_text(&status)))),
         }
-        tries += 1;
     }
 }
 

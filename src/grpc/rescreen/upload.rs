@@ -1,6 +1,6 @@
 //! A register that is brought (上传): written under a name of its own, which it keeps only when all of it is there.
 
-use std::{io::Write, path::Path, sync::Arc, time::Duration};
+use std::{io::Write, sync::Arc, time::Duration};
 
 use tempfile::NamedTempFile;
 use tokio::{task::spawn_blocking, time::timeout};
@@ -35,7 +35,7 @@ pub(super) async fn received(
     let asked = asked(desk, &identity, (vec![input], output), options.unwrap_or_default()).await?;
     let folders = operations.folders().clone();
     let theirs = asked.clone();
-    let place = desk.work(move |_| folders.place(&theirs)).await?.map_err(|paths| status::bad_paths(&paths))?;
+    desk.work(move |_| folders.place(&theirs)).await?.map_err(|paths| status::bad_paths(&paths))?;
     let root = operations.folders().registers.root().to_owned();
     let mut file = written(move || NamedTempFile::with_prefix_in(HALF_BROUGHT, root)).await?;
     let mut bytes = 0;
@@ -52,7 +52,7 @@ pub(super) async fn received(
     if size != 0 && bytes != size {
         return Err(refused("header.size", &format!("{bytes} bytes came, of {size} that were to come")));
     }
-    desk.work(move |_| kept(file, &place, &operations, &identity, asked)).await?
+    desk.work(move |_| kept(file, &operations, &identity, asked)).await?
 }
 
 /// What is sent next; none at the end.
@@ -70,13 +70,9 @@ async fn written<T: Send + 'static>(write: impl FnOnce() -> std::io::Result<T> +
 }
 
 /// Gives the file its name, and starts the operation; where there is none, the file goes.
-fn kept(file: NamedTempFile, place: &Path, operations: &Operations, identity: &Identity, asked: Asked) -> Result<Arc<Operation>, Status> {
+fn kept(file: NamedTempFile, operations: &Operations, identity: &Identity, asked: Asked) -> Result<Arc<Operation>, Status> {
     file.as_file().sync_all().map_err(|error| status::not_written(&error))?;
-    file.persist_noclobber(place).map_err(|failed| status::not_written(&failed.error))?;
-    operations.start(&identity.id, asked).map_err(|error| {
-        let _ = std::fs::remove_file(place); // it is ours
-        status::not_started(&error)
-    })
+    operations.bring(&identity.id, asked, file).map_err(|error| status::not_started(&error))
 }
 
 fn refused(field: &str, message: &str) -> Status {
