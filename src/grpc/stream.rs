@@ -4,6 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
+use prost::Message;
 use tokio::{sync::mpsc, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
@@ -16,6 +17,7 @@ use super::{
 };
 use crate::{
     auth::Identity,
+    library::Version,
     server::workers::Cancelled,
     wire::{
         Bases, Violation,
@@ -70,17 +72,17 @@ struct Taken {
 
 impl Going {
     async fn go_on(mut self) -> Result<(), Status> {
-        let mut examiner: Option<Arc<StreamExaminer>> = None;
+        let mut version: Option<Arc<Version>> = None;
         let mut sequence = 0;
         loop {
             let Taken { requests, ended } = self.some().await?;
             if let Some(first) = requests.first() {
-                let examiner = match &examiner {
-                    Some(examiner) => examiner,
-                    None => examiner.insert(self.examiner(&first.lists_hash).await?),
+                let version = match &version {
+                    Some(version) => version,
+                    None => version.insert(self.desk.version(&first.lists_hash, "lists_hash").await?),
                 };
                 let count = requests.len() as u64;
-                for answer in self.answers(Arc::clone(examiner), sequence, requests).await? {
+                for answer in self.answers(self.examiner(version), sequence, requests).await? {
                     let taken = timeout(self.idle, self.send.send(Ok(answer))).await.map_err(|_| status::unread())?;
                     if taken.is_err() {
                         return Ok(()); // the client has gone
@@ -116,16 +118,15 @@ impl Going {
         Ok(some)
     }
 
-    async fn examiner(&self, lists_hash: &str) -> Result<Arc<StreamExaminer>, Status> {
-        let version = self.desk.version(lists_hash, "lists_hash").await?;
+    /// Screens the firms that are there now: as of the day that it is, however long the stream has been open.
+    fn examiner(&self, version: &Arc<Version>) -> StreamExaminer {
         let lists_hash = version.hash().to_owned();
-        let examiner = Examiner::at(&self.desk, version, Arc::clone(&self.identity));
-        Ok(Arc::new(StreamExaminer { examiner, lists_hash }))
+        StreamExaminer { examiner: Examiner::at(&self.desk, Arc::clone(version), Arc::clone(&self.identity)), lists_hash }
     }
 
     async fn answers(
         &self,
-        examiner: Arc<StreamExaminer>,
+        examiner: StreamExaminer,
         first: u64,
         requests: Vec<ScreenStreamRequest>,
     ) -> Result<Vec<ScreenStreamResponse>, Status> {
@@ -138,9 +139,9 @@ impl Going {
     }
 }
 
-/// The bytes of the texts of a firm.
+/// The bytes of a firm.
 fn size(request: &ScreenRequest) -> usize {
-    request.name.len() + request.scope.len() + request.advertisement.len()
+    request.encoded_len()
 }
 
 /// Screens the firms of a stream.
