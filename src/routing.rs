@@ -118,22 +118,24 @@ pub fn finance_office(region: Region, lists: &Wordlists) -> Option<BodyId> {
 /// holds such counties and has no name. For a code that is withdrawn or unknown, the nearest place that exists.
 fn city(region: Region, lists: &Wordlists) -> Region {
     let divisions = lists.divisions();
-    let exists = |place: &Region| divisions.standing(*place) == Standing::Current && divisions.name(*place).is_some();
     let region = match divisions.standing(region) {
         Standing::Retired { successor, .. } => successor,
         _ => region,
     };
-    std::iter::once(region.city()).chain(region.chain()).find(exists).unwrap_or(region)
+    std::iter::once(region.city()).chain(region.chain()).find(|place| exists(*place, lists)).unwrap_or(region)
 }
 
 /// The nearest place above that has bodies. Above a county right under its province that is the province: the code between
 /// has none.
 #[must_use]
 pub fn above(region: Region, lists: &Wordlists) -> Option<Region> {
+    region.ancestors().find(|place| *place == Region::NATION || exists(*place, lists))
+}
+
+/// Whether a place exists, and not only as a code that holds others.
+fn exists(place: Region, lists: &Wordlists) -> bool {
     let divisions = lists.divisions();
-    let exists =
-        |place: &Region| *place == Region::NATION || divisions.standing(*place) == Standing::Current && divisions.name(*place).is_some();
-    region.ancestors().find(exists)
+    divisions.standing(place) == Standing::Current && divisions.name(place).is_some()
 }
 
 fn is_sender(body: BodyId, region: Region) -> bool {

@@ -124,7 +124,7 @@ impl Counter {
 
     /// Whether the caller may see a file.
     pub(super) fn sees(&self, file: &File) -> bool {
-        file.places().any(|place| self.identity.reaches(place))
+        file.concerns(&self.identity)
     }
 
     /// A file that the caller may see.

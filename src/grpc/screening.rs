@@ -160,7 +160,7 @@ impl Examiner {
     fn overruled(&self, office: &Office, firm: &Firm, uscc: Option<String>, hits: &[Hit]) -> Vec<OverruledHit> {
         let at = &firm.circumstances;
         let who = command::Firm { name: firm.name.clone(), uscc, registered: at.region, kind: at.kind };
-        let seen = office.glance(&who.keys()).filter(|file| file.places().any(|place| self.identity.reaches(place)));
+        let seen = office.glance(&who.keys()).filter(|file| file.concerns(&self.identity));
         seen.map(|file| overruled_of(&file, hits)).unwrap_or_default()
     }
 }

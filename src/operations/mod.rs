@@ -10,12 +10,13 @@ pub mod operation;
 pub mod record;
 mod run;
 mod settle;
+mod start;
 mod store;
 
 use std::{
     collections::{BTreeMap, VecDeque},
     io,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -25,29 +26,22 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tempfile::NamedTempFile;
 use tokio::sync::watch;
 
 use self::{
     operation::{Live, Operation},
-    record::{Asked, Failure, FailureKind, Record, State},
+    record::{Failure, FailureKind, Record, State},
     run::Runner,
     store::Store,
 };
 use crate::{
     library::{Library, gently},
-    rescreen::{
-        RescreenError,
-        output::{beside_of, sync_folder},
-    },
     screen::ENGINE_VERSION,
     telemetry::Metrics,
 };
 
 pub use run::{BadPath, Folders, Recording};
-
-/// Most operations that wait.
-const MOST_WAITING: usize = 100;
+pub use start::StartError;
 
 /// What the keeping of operations is configured with.
 #[derive(Debug, Clone)]
@@ -60,26 +54,6 @@ pub struct Settings {
     pub checkpoint_every: Duration,
     /// Whether runs take only processors that nobody else wants.
     pub gentle: bool,
-}
-
-/// Why an operation is not started.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// Paths that are not accepted.
-    #[error("paths are not accepted")]
-    Paths(Vec<BadPath>),
-    /// Another operation writes there, by this name or another.
-    #[error("another operation writes '{0}'")]
-    Taken(String),
-    /// Too many wait.
-    #[error("{MOST_WAITING} operations wait: come again when some of them are done")]
-    Full,
-    /// The service stops.
-    #[error("the service is stopping")]
-    Stopping,
-    /// It cannot be kept.
-    #[error("the operation cannot be kept: {0}")]
-    Keep(io::Error),
 }
 
 /// Why an operation is not deleted.
@@ -185,100 +159,6 @@ impl Operations {
     #[must_use]
     pub fn folders(&self) -> &Folders {
         &self.0.runner.folders
-    }
-
-    /// Starts an operation: afterwards it is on the disk. May block.
-    ///
-    /// # Errors
-    /// [`StartError`]: there is none then.
-    pub fn start(&self, owner: &str, asked: Asked) -> Result<Arc<Operation>, StartError> {
-        self.start_over(owner, asked, None)
-    }
-
-    /// Starts an operation over a register that was brought, which takes its place: that of its first input. May block.
-    ///
-    /// # Errors
-    /// [`StartError`]: there is none then, and nothing of the register.
-    pub fn bring(&self, owner: &str, asked: Asked, register: NamedTempFile) -> Result<Arc<Operation>, StartError> {
-        self.start_over(owner, asked, Some(register))
-    }
-
-    fn start_over(&self, owner: &str, asked: Asked, brought: Option<NamedTempFile>) -> Result<Arc<Operation>, StartError> {
-        let folders = self.folders();
-        let out = folders.outputs.real(&asked.output); // links are looked at before anybody has to wait for it
-        let input = brought.as_ref().and_then(|_| folders.registers.real(asked.inputs.first()?));
-        let _one = self.0.starting.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.0.stopping.load(Ordering::Relaxed) {
-            return Err(StartError::Stopping);
-        }
-        self.has_room(&asked, out.as_deref(), input.as_deref())?;
-        let place = brought.map(|register| self.put_in_place(register, &asked)).transpose()?;
-        self.started(owner, asked, out).inspect_err(|_| {
-            let _ = place.map(std::fs::remove_file); // it is ours
-        })
-    }
-
-    /// That one more may wait, and nobody else writes where it writes, or where its register goes.
-    fn has_room(&self, asked: &Asked, out: Option<&Path>, input: Option<&Path>) -> Result<(), StartError> {
-        let theirs = out.map(beside_of).unwrap_or_default();
-        let book = self.book();
-        if book.queue.len() >= MOST_WAITING {
-            return Err(StartError::Full);
-        }
-        let unfinished = book.all.values().filter(|operation| !operation.state().is_ended());
-        for place in unfinished.filter_map(|operation| operation.place.as_deref()).flat_map(beside_of) {
-            if theirs.contains(&place) {
-                return Err(StartError::Taken(asked.output.clone()));
-            }
-            if input == Some(&place) {
-                return Err(StartError::Taken(asked.inputs.concat()));
-            }
-        }
-        Ok(())
-    }
-
-    /// Puts a register in its place that was brought: afterwards it is on the disk.
-    fn put_in_place(&self, register: NamedTempFile, asked: &Asked) -> Result<PathBuf, StartError> {
-        let place = self.folders().place(asked).map_err(StartError::Paths)?;
-        register.persist_noclobber(&place).map_err(|failed| StartError::Keep(failed.error))?;
-        sync_folder(&place).map_err(StartError::Keep)?;
-        Ok(place)
-    }
-
-    /// Writes one down, and has it wait for its turn.
-    fn started(&self, owner: &str, asked: Asked, place: Option<PathBuf>) -> Result<Arc<Operation>, StartError> {
-        self.folders().new_order(&asked).map_err(StartError::Paths)?;
-        let now = Timestamp::now();
-        let number = {
-            let mut book = self.book();
-            book.last = u64::try_from(now.as_microsecond()).unwrap_or(0).max(book.last + 1);
-            book.last
-        };
-        let record = Record::new(number, owner.to_owned(), asked, now);
-        self.0.store.write(&record).map_err(StartError::Keep)?;
-        let operation = Arc::new(Operation::new(record, Live::default(), place));
-        {
-            let mut book = self.book();
-            book.all.insert(number, Arc::clone(&operation));
-            book.queue.push_back(Arc::clone(&operation));
-        }
-        self.dispatch();
-        Ok(operation)
-    }
-
-    /// Notes that a run begins to write, where nothing is in its way; what an earlier one left, it takes away.
-    fn begins(&self, operation: &Operation) -> Result<(), RescreenError> {
-        let _one = self.0.starting.lock().unwrap_or_else(PoisonError::into_inner); // it may be cancelled meanwhile
-        let record = operation.record();
-        if record.begun {
-            self.folders().discard(&record);
-            return Ok(());
-        }
-        self.folders().is_free(&record.asked)?;
-        let begun = Record { begun: true, updated: Timestamp::now(), ..(*record).clone() };
-        self.0.store.write(&begun).map_err(RescreenError::writing(Path::new(&record.asked.output)))?;
-        operation.set(begun);
-        Ok(())
     }
 
     /// The operation with a number.

@@ -11,6 +11,7 @@ use super::{
     referral::{Opinion, Referral},
 };
 use crate::{
+    auth::Identity,
     day::Date,
     jurisdiction::Region,
     vocabulary::{BusinessField, Decision, EntityKind, Field, Force},
@@ -210,6 +211,12 @@ impl File {
     /// Every place that it concerns: where it is registered, was, and operates.
     pub fn places(&self) -> impl Iterator<Item = Region> {
         [self.registered].into_iter().chain(self.operates.iter().copied()).chain(self.former.iter().copied())
+    }
+
+    /// Whether it concerns a place where an identity may act.
+    #[must_use]
+    pub fn concerns(&self, identity: &Identity) -> bool {
+        self.places().any(|place| identity.reaches(place))
     }
 
     /// Its referral with this number.

@@ -155,7 +155,7 @@ pub fn decide(command: &Command, seen: Seen<'_>, context: &Context<'_>) -> Resul
 
 /// Whether the caller may add to the file of a firm that these places concern.
 fn within(context: &Context<'_>, file: &File) -> Result<(), Refused> {
-    if file.places().any(|place| context.identity.reaches(place)) { Ok(()) } else { Err(Refused::Outside(file.registered)) }
+    if file.concerns(context.identity) { Ok(()) } else { Err(Refused::Outside(file.registered)) }
 }
 
 /// Whether the caller may change what is said of the firm: where it is registered, not where it only operates or once was.
