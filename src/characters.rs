@@ -34,7 +34,7 @@ pub enum Reading {
 /// The character tables.
 #[derive(Debug)]
 pub struct Characters {
-    folds: Pages,
+    folds: Folds,
     reasons: FxHashMap<char, String>,
     soft: Vec<SoftRange>,
     numerals: Vec<(char, String)>,
@@ -52,7 +52,7 @@ impl Characters {
     /// Reads the tables, adding what is wrong with them to `problems`.
     pub(crate) fn load(files: &Files, problems: &mut Vec<Problem>) -> Self {
         let mut characters = Self {
-            folds: Pages::default(),
+            folds: Folds::default(),
             reasons: FxHashMap::default(),
             soft: soft_ranges(files, problems),
             numerals: numerals(files, problems),
@@ -179,8 +179,8 @@ fn numerals(files: &Files, problems: &mut Vec<Problem>) -> Vec<(char, String)> {
     numerals
 }
 
-fn fold_table(own: &FxHashMap<char, char>, soft: &[SoftRange]) -> Pages {
-    let mut table = Pages::default();
+fn fold_table(own: &FxHashMap<char, char>, soft: &[SoftRange]) -> Folds {
+    let mut table = Folds::default();
     for range in soft {
         for c in range.first..=range.last {
             table.set(c, Reading::Soft);
@@ -202,7 +202,7 @@ fn folding_repertoire() -> impl Iterator<Item = char> {
 }
 
 /// One character, folded until nothing changes.
-fn fold(c: char, own: &FxHashMap<char, char>, soft: &Pages) -> Reading {
+fn fold(c: char, own: &FxHashMap<char, char>, soft: &Folds) -> Reading {
     const LONGEST_CHAIN: usize = 8;
     if is_combining_mark(c) {
         return Reading::Soft;
@@ -251,45 +251,40 @@ fn lower(c: char) -> char {
     }
 }
 
-/// A two-level table from characters to readings. A page that changes nothing is shared and holds zeros.
+/// A table from characters to readings. Nearly all that are asked for are of the basic plane.
 #[derive(Debug)]
-struct Pages {
-    index: Vec<u16>,
-    pages: Vec<[u32; 256]>,
+struct Folds {
+    /// For each character of the basic plane what it is read as; 0 for itself.
+    basic: Box<[u32]>,
+    /// The others that are not read as themselves.
+    beyond: FxHashMap<char, Reading>,
 }
 
 const SOFT: u32 = u32::MAX;
 
-impl Default for Pages {
+impl Default for Folds {
     fn default() -> Self {
-        Self { index: vec![0; 0x1100], pages: vec![[0; 256]] }
+        Self { basic: vec![0; 0x1_0000].into_boxed_slice(), beyond: FxHashMap::default() }
     }
 }
 
-impl Pages {
+impl Folds {
     #[inline]
     fn read(&self, c: char) -> Reading {
-        let code = c as usize;
-        let page = self.index.get(code >> 8).map_or(0, |page| usize::from(*page));
-        match self.pages[page][code & 0xFF] {
-            0 => Reading::As(c),
-            SOFT => Reading::Soft,
-            folded => Reading::As(char::from_u32(folded).unwrap_or(c)),
+        match self.basic.get(c as usize) {
+            Some(0) => Reading::As(c),
+            Some(&SOFT) => Reading::Soft,
+            Some(folded) => Reading::As(char::from_u32(*folded).unwrap_or(c)),
+            None => self.beyond.get(&c).copied().unwrap_or(Reading::As(c)),
         }
     }
 
     fn set(&mut self, c: char, reading: Reading) {
-        let value = match reading {
-            Reading::As(folded) if folded == c => return,
-            Reading::As(folded) => u32::from(folded),
-            Reading::Soft => SOFT,
-        };
-        let code = u32::from(c);
-        let slot = &mut self.index[(code >> 8) as usize];
-        if *slot == 0 {
-            *slot = u16::try_from(self.pages.len()).unwrap_or(u16::MAX); // there are at most 0x1100 pages
-            self.pages.push([0; 256]);
+        match (self.basic.get_mut(c as usize), reading) {
+            (_, Reading::As(folded)) if folded == c => {}
+            (Some(slot), Reading::As(folded)) => *slot = u32::from(folded),
+            (Some(slot), Reading::Soft) => *slot = SOFT,
+            (None, _) => drop(self.beyond.insert(c, reading)),
         }
-        self.pages[usize::from(*slot)][(code & 0xFF) as usize] = value;
     }
 }

@@ -44,8 +44,8 @@ struct Phrase {
 #[derive(Debug)]
 pub struct Exclusions {
     by_beginning: FxHashMap<Beginning, Vec<Phrase>>,
-    /// Which buckets hold a beginning: most pairs of characters of a text begin no phrase.
-    buckets: Box<[bool]>,
+    /// Which buckets hold the first character of a phrase: most characters of a text begin none.
+    firsts: Box<[bool]>,
 }
 
 /// The first two characters of a phrase; one of a single character stands with every second one.
@@ -95,11 +95,11 @@ impl Exclusions {
         for phrases in by_beginning.values_mut() {
             phrases.sort_by_key(|phrase| std::cmp::Reverse(phrase.text.len()));
         }
-        let mut buckets = vec![false; BUCKETS].into_boxed_slice();
-        for beginning in by_beginning.keys() {
-            buckets[bucket(*beginning)] = true;
+        let mut firsts = vec![false; BUCKETS].into_boxed_slice();
+        for (first, _) in by_beginning.keys() {
+            firsts[bucket(*first)] = true;
         }
-        Self { by_beginning, buckets }
+        Self { by_beginning, firsts }
     }
 
     /// Every excluded stretch of a text, in linear time.
@@ -109,8 +109,10 @@ impl Exclusions {
         let mut brackets: Option<Brackets> = None;
         let mut at = 0;
         let mut reached = 0;
+        let begins = |kept: &Kept| self.firsts[bucket(kept.read)];
         let mut floor = (None, 0); // the end of the last phrase that reached back, and its bracket
-        while at < text.len() {
+        while let Some(next) = text.get(at..).and_then(|rest| rest.iter().position(begins)) {
+            at += next;
             let Some(phrase) = self.phrase_at(text, at) else {
                 at += 1;
                 continue;
@@ -154,8 +156,9 @@ impl Exclusions {
     fn phrase_at(&self, text: &[Kept], at: usize) -> Option<&Phrase> {
         let here = &text[at..];
         let (first, second) = (here[0].read, here.get(1).map(|kept| kept.read));
-        let begun = [(first, second), (first, None)].into_iter().filter(|beginning| self.buckets[bucket(*beginning)]);
+        let begun = [(first, second), (first, None)];
         begun
+            .into_iter()
             .filter_map(|beginning| self.by_beginning.get(&beginning))
             .flatten()
             .find(|phrase| here.len() >= phrase.text.len() && phrase.text.iter().zip(here).all(|(c, kept)| *c == kept.read))
@@ -164,8 +167,8 @@ impl Exclusions {
 
 const BUCKETS: usize = 1 << 12;
 
-fn bucket((first, second): Beginning) -> usize {
-    (first as usize ^ second.map_or(0, |second| (second as usize) << 4)) % BUCKETS
+const fn bucket(first: char) -> usize {
+    first as usize % BUCKETS
 }
 
 /// Asks, occurrence by occurrence in the order of the text, which stretch holds it; linear over all of them.

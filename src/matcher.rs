@@ -1,18 +1,20 @@
 //! Matching (匹配): every overlapping occurrence of every term, and no policy.
 //!
-//! Each character is mapped to a one-byte class: characters of terms have a class of their own, soft ones are
-//! skipped, all else is "other" and sends the automaton back to its start. The automaton is a standard
-//! `aho-corasick` DFA over classes, stepped by hand so that nothing is copied.
+//! Each character is mapped to a one-byte class ([`classes`]). The automaton is a standard `aho-corasick` DFA over classes,
+//! stepped by hand so that nothing is copied, and only where a term may have begun: most characters begin none and are
+//! stepped over.
+
+mod classes;
 
 use aho_corasick::{
     Anchored, MatchKind, StartKind,
     automaton::{Automaton, StateID},
     dfa::DFA,
 };
-use rustc_hash::FxHashMap;
+use classes::{Classes, OTHER, SOFT, WIDE, is_step};
 
 use crate::{
-    characters::{Characters, Reading, closing_bracket, is_ideograph},
+    characters::Characters,
     normalize::Normalized,
     problem::Problem,
     wordlist::{TermId, Wordlists},
@@ -63,7 +65,7 @@ impl Matcher {
         for (id, term) in terms {
             spelled.extend(spellings(term, characters).into_iter().map(|spelling| (id, spelling)));
         }
-        let classes = Classes::build(spelled.iter().flat_map(|(_, spelling)| spelling.chars()), characters).map_err(too_many)?;
+        let classes = Classes::build(spelled.iter().map(|(_, spelling)| spelling.as_str()), characters).map_err(too_many)?;
         let encoded: Vec<Vec<u8>> = spelled.iter().map(|(_, spelling)| classes.encode(spelling)).collect();
         let automaton = DFA::builder()
             .match_kind(MatchKind::Standard)
@@ -79,11 +81,26 @@ impl Matcher {
     /// Whether any term occurs in `text`: the fast way, without a copy.
     #[must_use]
     pub fn occurs(&self, text: &str, characters: &Characters) -> bool {
+        let mut at = 0;
+        while let Some(begin) = self.classes.next_leading(text.as_bytes(), at) {
+            match self.follow(text, begin, characters) {
+                Some(next) => at = next,
+                None => return true,
+            }
+        }
+        false
+    }
+
+    /// Follows what may be a term from `begin` on: none where it becomes one, else where nothing is left of it.
+    fn follow(&self, text: &str, begin: usize, characters: &Characters) -> Option<usize> {
         let mut state = self.start;
         let mut before = OTHER;
-        let mut at = 0;
+        let mut at = begin;
         while let Some((class, width)) = self.classes.at(text.as_bytes(), at) {
-            if class >= FIRST_RARE {
+            if is_step(class) {
+                // a character of no term leads back to the start by itself: no branch
+                state = self.automaton.next_state(Anchored::No, state, class);
+            } else {
                 match self.rare(class, state, before, &text[at..], characters) {
                     Rare::Step(to) => state = to,
                     Rare::Skip(length) => {
@@ -91,17 +108,21 @@ impl Matcher {
                         continue;
                     }
                 }
-            } else {
-                // a character of no term leads back to the start by itself: no branch
-                state = self.automaton.next_state(Anchored::No, state, class);
             }
-            if self.automaton.is_special(state) && self.automaton.is_match(state) {
-                return true;
+            if self.is_match(state) {
+                return None;
             }
             before = class;
             at += width;
+            if state == self.start {
+                return Some(at);
+            }
         }
-        false
+        Some(text.len())
+    }
+
+    fn is_match(&self, state: StateID) -> bool {
+        self.automaton.is_special(state) && self.automaton.is_match(state)
     }
 
     /// What the first character of `text`, of a class that is no step by itself, does.
@@ -125,8 +146,12 @@ impl Matcher {
         let mut found: Vec<Found> = Vec::new();
         let mut state = self.start;
         for (last, kept) in text.kept().iter().enumerate() {
-            state = self.step(state, self.classes.of(kept.read), kept.read);
-            if self.automaton.is_special(state) && self.automaton.is_match(state) {
+            let class = self.classes.of(kept.read);
+            if state == self.start && !self.classes.is_leading(class) {
+                continue; // nearly all
+            }
+            state = self.step(state, class, kept.read);
+            if self.is_match(state) {
                 for index in 0..self.automaton.match_len(state) {
                     let pattern = &self.patterns[self.automaton.match_pattern(state, index).as_usize()];
                     found.push(Found { term: pattern.term, first: last + 1 - pattern.length, last });
@@ -137,7 +162,7 @@ impl Matcher {
     }
 
     fn step(&self, state: StateID, class: u8, c: char) -> StateID {
-        if class < FIRST_RARE {
+        if is_step(class) {
             return self.automaton.next_state(Anchored::No, state, class);
         }
         if class != WIDE {
@@ -166,135 +191,4 @@ enum Rare {
     Step(StateID),
     /// Is skipped, with so many bytes.
     Skip(usize),
-}
-
-const OTHER: u8 = 0;
-const FIRST_TERM_CLASS: u8 = 1;
-/// Classes from here on are not steps of the automaton by themselves.
-const FIRST_RARE: u8 = SOFT;
-const SOFT: u8 = 0xFD;
-const BRACKET: u8 = 0xFE;
-/// Term characters beyond the one-byte classes are written as two bytes, a lead and a trail, each from a range
-/// of its own, so that no match can begin in the middle of one.
-const FIRST_LEAD: u8 = 0xC0;
-const FIRST_TRAIL: u8 = 0xE0;
-const LEADS: usize = 29;
-const TRAILS: usize = 29;
-const WIDE: u8 = 0xFF;
-const BASIC_PLANE: usize = 0x1_0000;
-
-/// The class of every character.
-#[derive(Debug)]
-struct Classes {
-    basic: Box<[u8; BASIC_PLANE]>,
-    beyond: FxHashMap<char, u8>,
-    wide: FxHashMap<char, [u8; 2]>,
-    ideograph: [bool; 256],
-}
-
-impl Classes {
-    fn build(term_characters: impl Iterator<Item = char>, characters: &Characters) -> Result<Self, String> {
-        let mut read: FxHashMap<char, u8> = FxHashMap::default();
-        let mut wide: FxHashMap<char, [u8; 2]> = FxHashMap::default();
-        let mut ideograph = [false; 256];
-        for c in term_characters {
-            if read.contains_key(&c) {
-                continue;
-            }
-            let narrow = u8::try_from(read.len() - wide.len()).unwrap_or(u8::MAX).saturating_add(FIRST_TERM_CLASS);
-            let class = if narrow < FIRST_LEAD {
-                narrow
-            } else {
-                wide.insert(c, wide_class(wide.len())?);
-                WIDE
-            };
-            ideograph[usize::from(class)] = is_ideograph(c);
-            read.insert(c, class);
-        }
-        let mut of_read = vec![OTHER; BASIC_PLANE];
-        for c in (0..=0xFFFF).filter_map(char::from_u32).filter(|c| closing_bracket(*c).is_some()) {
-            of_read[c as usize] = BRACKET;
-        }
-        for (c, class) in read.iter().filter(|(c, _)| (**c as usize) < BASIC_PLANE) {
-            of_read[*c as usize] = *class;
-        }
-        let plane = vec![OTHER; BASIC_PLANE].into_boxed_slice();
-        let basic = plane.try_into().map_err(|_| "the plane has another size".to_owned())?;
-        let mut classes = Self { basic, beyond: FxHashMap::default(), wide, ideograph };
-        for c in '\0'..=char::MAX {
-            let class = match characters.read(c) {
-                Reading::Soft => SOFT,
-                Reading::As(to) => of_read.get(to as usize).or_else(|| read.get(&to)).copied().unwrap_or(OTHER),
-            };
-            classes.set(c, class, characters);
-        }
-        Ok(classes)
-    }
-
-    fn set(&mut self, c: char, class: u8, characters: &Characters) {
-        if class == OTHER {
-            return;
-        }
-        if class == WIDE
-            && let (Reading::As(to), false) = (characters.read(c), self.wide.contains_key(&c))
-        {
-            let code = self.wide[&to];
-            self.wide.insert(c, code);
-        }
-        match self.basic.get_mut(c as usize) {
-            Some(slot) => *slot = class,
-            None => {
-                self.beyond.insert(c, class);
-            }
-        }
-    }
-
-    /// The class of the character that begins at byte `at` of a text in UTF-8, and its width in bytes; none at the end.
-    #[inline]
-    fn at(&self, text: &[u8], at: usize) -> Option<(u8, usize)> {
-        let continued = |byte: u8| usize::from(byte & 0x3F);
-        match *text.get(at..)? {
-            // nearly all of a Chinese text
-            [lead @ 0xE0..=0xEF, second, third, ..] => {
-                let code = usize::from(lead & 0x0F) << 12 | continued(second) << 6 | continued(third);
-                Some((self.basic[code & 0xFFFF], 3))
-            }
-            [ascii @ 0..=0x7F, ..] => Some((self.basic[usize::from(ascii)], 1)),
-            [lead @ 0xC0..=0xDF, second, ..] => Some((self.basic[usize::from(lead & 0x1F) << 6 | continued(second)], 2)),
-            [lead, second, third, fourth, ..] => {
-                let code = usize::from(lead & 0x07) << 18 | continued(second) << 12 | continued(third) << 6 | continued(fourth);
-                let c = u32::try_from(code).ok().and_then(char::from_u32);
-                Some((c.map_or(OTHER, |c| self.of(c)), 4))
-            }
-            _ => None,
-        }
-    }
-
-    fn of(&self, c: char) -> u8 {
-        match self.basic.get(c as usize) {
-            Some(class) => *class,
-            None => self.beyond.get(&c).copied().unwrap_or(OTHER),
-        }
-    }
-
-    fn encode(&self, spelling: &str) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(spelling.len());
-        for c in spelling.chars() {
-            match self.of(c) {
-                WIDE => bytes.extend(self.wide[&c]),
-                class => bytes.push(class),
-            }
-        }
-        bytes
-    }
-}
-
-fn wide_class(index: usize) -> Result<[u8; 2], String> {
-    let (lead, trail) = (index / TRAILS, index % TRAILS);
-    if lead >= LEADS {
-        let most = usize::from(FIRST_LEAD - FIRST_TERM_CLASS) + LEADS * TRAILS;
-        return Err(format!("the terms have more than {most} different characters"));
-    }
-    let byte = |first: u8, offset: usize| first + u8::try_from(offset).unwrap_or(0); // offset < 29
-    Ok([byte(FIRST_LEAD, lead), byte(FIRST_TRAIL, trail)])
 }

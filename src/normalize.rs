@@ -55,24 +55,21 @@ impl<'t> Normalized<'t> {
     #[must_use]
     pub fn of(original: &'t str, characters: &Characters) -> Self {
         let mut kept: Vec<Kept> = Vec::with_capacity(original.len() / 3 + 1);
-        let (mut byte, mut scalar) = (0u32, 0u32);
-        let mut chars = original.chars();
-        while let Some(c) = chars.next() {
-            let mut rest = chars.as_str();
+        let mut scalar = 0u32;
+        let mut chars = original.char_indices();
+        while let Some((byte, c)) = chars.next() {
             if let Reading::As(read) = characters.read(c) {
                 let bracket = !is_ideograph(read) && closing_bracket(read).is_some();
-                let reading = if bracket { reading_at(&kept, read, rest, characters) } else { None };
-                match reading {
+                match if bracket { reading_at(&kept, read, chars.as_str(), characters) } else { None } {
                     Some(length) => {
-                        scalar = scalar.saturating_add(count(rest[..length].chars().count()));
-                        rest = &rest[length..];
-                        chars = rest.chars();
+                        let skipped = chars.as_str()[..length].chars().count();
+                        scalar += count(skipped);
+                        chars.nth(skipped - 1); // a reading has at least a letter and a bracket
                     }
-                    None => kept.push(Kept { read, byte, scalar }),
+                    None => kept.push(Kept { read, byte: count(byte), scalar }),
                 }
             }
-            scalar = scalar.saturating_add(1);
-            byte = count(original.len() - rest.len());
+            scalar += 1;
         }
         Self { original, kept }
     }

@@ -22,9 +22,9 @@ pub enum UsccError {
     },
 }
 
-/// The value of each ASCII character, [`NONE`] where it has none. Registers have millions of codes: each is looked up.
-const VALUES: [u8; 128] = {
-    let mut values = [NONE; 128];
+/// The value of each byte, [`NONE`] where it has none. Registers have millions of codes: each is looked up.
+const VALUES: [u8; 256] = {
+    let mut values = [NONE; 256];
     let mut value = 0;
     while (value as usize) < ALPHABET.len() {
         let letter = ALPHABET[value as usize];
@@ -36,31 +36,41 @@ const VALUES: [u8; 128] = {
 };
 const NONE: u8 = u8::MAX;
 
+/// The weights of the seventeen characters before the check digit: 3^(i-1) mod 31, GB 32100-2015 section 5.
+const WEIGHTS: [u32; 17] = {
+    let mut weights = [1; 17];
+    let mut at = 1;
+    while at < 17 {
+        weights[at] = weights[at - 1] * 3 % 31;
+        at += 1;
+    }
+    weights
+};
+
 /// Checks a code by its 18th character.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn check(code: &str) -> Result<(), UsccError> {
-    let length = if code.is_ascii() { code.len() } else { code.chars().count() };
-    if length != 18 {
-        return Err(UsccError::Length(length));
+    let Ok(bytes) = <&[u8; 18]>::try_from(code.as_bytes()) else { return Err(wrong(code)) };
+    let values = bytes.map(|byte| VALUES[usize::from(byte)]);
+    if values.contains(&NONE) {
+        return Err(wrong(code));
     }
-    let mut values = [0; 18];
-    for (value, c) in values.iter_mut().zip(code.chars()) {
-        *value = self::value(c)?;
-    }
-    // weights 3^(i-1) mod 31, GB 32100-2015 section 5
-    let (sum, _) = values[..17].iter().fold((0, 1), |(sum, weight), value| (sum + value * weight, weight * 3 % 31));
-    let expected = (31 - sum % 31) % 31;
-    if values[17] == expected {
+    let sum: u32 = values.iter().zip(WEIGHTS).map(|(value, weight)| u32::from(*value) * weight).sum();
+    let expected = ((31 - sum % 31) % 31) as usize;
+    let found = usize::from(values[17]);
+    if found == expected {
         return Ok(());
     }
-    Err(UsccError::CheckDigit { expected: char::from(ALPHABET[expected]), found: char::from(ALPHABET[values[17]]) })
+    Err(UsccError::CheckDigit { expected: char::from(ALPHABET[expected]), found: char::from(ALPHABET[found]) })
 }
 
-fn value(c: char) -> Result<usize, UsccError> {
-    let value = VALUES.get(c as usize).copied().filter(|value| *value != NONE);
-    value.map(usize::from).ok_or(UsccError::Character(c))
+/// What is wrong with a code that is no 18 characters with a value.
+fn wrong(code: &str) -> UsccError {
+    let length = code.chars().count();
+    let odd = code.chars().find(|c| VALUES.get(*c as usize).is_none_or(|value| *value == NONE));
+    odd.filter(|_| length == 18).map_or(UsccError::Length(length), UsccError::Character)
 }
 
 #[cfg(test)]
@@ -74,5 +84,7 @@ mod tests {
         assert_eq!(check("91350100M000100Y44"), Err(UsccError::CheckDigit { expected: '3', found: '4' }));
         assert_eq!(check("9135"), Err(UsccError::Length(4)));
         assert_eq!(check("91350100M000100YI3"), Err(UsccError::Character('I')));
+        assert_eq!(check("91350100M000100号"), Err(UsccError::Length(16))); // 18 bytes
+        assert_eq!(check("91350100M000100Y４3"), Err(UsccError::Character('４')));
     }
 }

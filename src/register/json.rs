@@ -7,49 +7,49 @@ use serde::{
     de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor},
 };
 
-use super::{
-    columns::{COLUMNS, Keys},
-    records::Row,
-};
+use super::columns::{COLUMNS, Keys};
+
+/// What each column holds.
+type Fields<'a> = [Cow<'a, str>; COLUMNS];
 
 /// Reads an object.
-pub(super) fn row<'a>(text: &'a str, keys: &Keys) -> serde_json::Result<Row<'a>> {
+pub(super) fn fields<'a>(text: &'a str, keys: &Keys) -> serde_json::Result<Fields<'a>> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let row = Object(keys).deserialize(&mut deserializer)?;
+    let fields = Object(keys).deserialize(&mut deserializer)?;
     deserializer.end()?;
-    Ok(row)
+    Ok(fields)
 }
 
 struct Object<'k>(&'k Keys);
 
 impl<'de> DeserializeSeed<'de> for Object<'_> {
-    type Value = Row<'de>;
+    type Value = Fields<'de>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Row<'de>, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Fields<'de>, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
 impl<'de> Visitor<'de> for Object<'_> {
-    type Value = Row<'de>;
+    type Value = Fields<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object with a firm's name")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row<'de>, A::Error> {
-        let mut row = Row::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+        let mut fields = Fields::default();
         let mut ranks = [usize::MAX; COLUMNS];
         while let Some(key) = map.next_key::<Text<'de>>()? {
             match self.0.of(&key.0) {
                 Some((column, rank)) if rank < ranks[column] => {
                     ranks[column] = rank;
-                    row.0[column] = map.next_value::<Text<'de>>()?.0;
+                    fields[column] = map.next_value::<Text<'de>>()?.0;
                 }
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }
-        Ok(row)
+        Ok(fields)
     }
 }
 

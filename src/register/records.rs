@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr, memchr_iter};
+use memchr::{memchr, memchr_iter, memchr2_iter};
 
 use super::{
     blocks::{Block, Form, Unreadable, first_end, well_quoted},
@@ -12,14 +12,24 @@ use super::{
 };
 
 /// A row: what each column holds, empty where there is none.
-#[derive(Debug, Default)]
-pub struct Row<'a>(pub(super) [Cow<'a, str>; COLUMNS]);
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Row<'a>(pub(super) [&'a str; COLUMNS]);
 
-impl Row<'_> {
+impl<'a> Row<'a> {
     /// What a column holds, without white space around it.
     #[must_use]
-    pub fn get(&self, column: Column) -> &str {
-        self.0[column as usize].trim()
+    pub fn get(&self, column: Column) -> &'a str {
+        trimmed(self.0[column as usize])
+    }
+}
+
+/// A text without white space around it. Nearly all begin and end with a Chinese character, a letter or a digit, so that
+/// nothing need be decoded: no character whose first byte is from E4 on is white space.
+fn trimmed(text: &str) -> &str {
+    let plain = |byte: u8| byte.is_ascii_graphic();
+    match text.as_bytes() {
+        [first, .., lead, _, last] if (plain(*first) || *first >= 0xE4) && (plain(*last) || *lead >= 0xE4) => text,
+        _ => text.trim(),
     }
 }
 
@@ -119,8 +129,8 @@ fn lines(text: &str, line: u64, record: u8) -> impl Iterator<Item = (u64, &str)>
 
 fn objects(text: &str, line: u64, keys: &Keys, visit: &mut Visit<'_>) {
     for (line, object) in lines(text, line, b'\n').filter(|(_, object)| !object.trim_ascii().is_empty()) {
-        match json::row(object, keys) {
-            Ok(row) => visit(line, Ok(&row)),
+        match json::fields(object, keys) {
+            Ok(fields) => visit(line, Ok(&Row(fields.each_ref().map(AsRef::as_ref)))),
             Err(error) => visit(line, Err(Fault { why: Why::Json(error.to_string()), text: Cow::Borrowed(object) })),
         }
     }
@@ -134,25 +144,40 @@ struct Table<'p> {
 }
 
 impl Table<'_> {
-    /// Rows in which nothing is quoted.
-    fn plain(&self, text: &str, line: u64, visit: &mut Visit<'_>) {
+    /// Rows in which nothing is quoted: one walk over all separators.
+    fn plain(&self, text: &str, mut line: u64, visit: &mut Visit<'_>) {
+        let bytes = text.as_bytes();
         let mut ends: Vec<usize> = Vec::with_capacity(self.width);
-        for (line, record) in lines(text, line, self.form.record) {
-            ends.clear();
-            ends.extend(memchr_iter(self.field, record.as_bytes()));
-            ends.push(record.len());
-            if ends.len() != self.width {
-                let why = Why::Fields { found: ends.len(), expected: self.width };
-                visit(line, Err(Fault { why, text: Cow::Borrowed(record) }));
+        let mut begin = 0;
+        for at in memchr2_iter(self.field, self.form.record, bytes).chain(std::iter::once(bytes.len())) {
+            if bytes.get(at) == Some(&self.field) {
+                ends.push(at);
                 continue;
             }
-            let mut row = Row::default();
-            for (column, at) in self.picks.iter() {
-                let begin = at.checked_sub(1).map_or(0, |before| ends[before] + 1);
-                row.0[column] = Cow::Borrowed(&record[begin..ends[at]]);
+            let end = if bytes[begin..at].ends_with(b"\r") { at - 1 } else { at };
+            if end > begin {
+                ends.push(end);
+                self.row(text, begin, &ends, line, visit);
             }
-            visit(line, Ok(&row));
+            ends.clear();
+            begin = at + 1;
+            line += 1;
         }
+    }
+
+    /// The row that begins at `begin` and whose fields end at `ends`.
+    fn row(&self, text: &str, begin: usize, ends: &[usize], line: u64, visit: &mut Visit<'_>) {
+        if ends.len() != self.width {
+            let why = Why::Fields { found: ends.len(), expected: self.width };
+            let text = Cow::Borrowed(&text[begin..ends.last().copied().unwrap_or(begin)]);
+            return visit(line, Err(Fault { why, text }));
+        }
+        let mut row = Row::default();
+        for (column, at) in self.picks.iter() {
+            let from = at.checked_sub(1).map_or(begin, |before| ends[before] + 1);
+            row.0[column] = &text[from..ends[at]];
+        }
+        visit(line, Ok(&row));
     }
 
     /// Rows in which something is quoted.
@@ -199,7 +224,7 @@ impl Table<'_> {
     fn picked<'r>(&self, record: &'r csv::StringRecord) -> Row<'r> {
         let mut row = Row::default();
         for (column, at) in self.picks.iter() {
-            row.0[column] = Cow::Borrowed(record.get(at).unwrap_or_default());
+            row.0[column] = record.get(at).unwrap_or_default();
         }
         row
     }

@@ -1,11 +1,10 @@
 //! Judging (审查) the rows of a block: most hold no term and cost one look at each text; the others become firms and rows.
 
-use std::sync::Arc;
-
-use rustc_hash::FxHashMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    columns::{FLAGGED, Layout},
+    cells::{Cells, Flagged},
+    columns::Layout,
     count::{Counts, one_more},
     delta::{Change, Delta},
     record::Watched,
@@ -21,11 +20,9 @@ use crate::{
         Column, Fault, Piece, Row, Unreadable, Why,
         firm::{CodeWarning, Places, kind},
     },
-    routing::body_name,
-    screen::{Answer, Engine, Firm, Hit, LONGEST_NAME, LONGEST_TEXT},
-    sheet::{Cell, SEPARATOR, SheetError},
-    vocabulary::{Decision, EntityKind, Event, Field},
-    wordlist::RuleId,
+    screen::{Answer, Engine, Firm, LONGEST_NAME, LONGEST_TEXT},
+    sheet::SheetError,
+    vocabulary::{Decision, EntityKind, Event},
 };
 
 /// What holds for firms of which nothing else is known.
@@ -60,9 +57,9 @@ pub struct Judge<'e> {
     layout: Layout,
     rosters: &'e Rosters,
     places: Places<'e>,
-    names: Names<'e>,
-    /// Where only changes are wanted: what they are measured against, and the names in it.
-    before: Option<(&'e Delta<'e>, Names<'e>)>,
+    cells: Cells<'e>,
+    /// Where only changes are wanted: what they are measured against, and the cells that show it.
+    before: Option<(&'e Delta<'e>, Cells<'e>)>,
     /// Whether to keep the firms for the watch list.
     keeps: bool,
     /// Where firms must be.
@@ -74,14 +71,14 @@ impl<'e> Judge<'e> {
     /// decision changes.
     #[must_use]
     pub fn new(engine: &'e Engine, delta: Option<&'e Delta<'e>>, rosters: &'e Rosters, defaults: Defaults, layout: Layout) -> Self {
-        let before = delta.map(|delta| (delta, Names::new(delta.before())));
+        let before = delta.map(|delta| (delta, Cells::new(delta.before())));
         Self {
             engine,
             defaults,
             layout,
             rosters,
             places: Places::new(engine),
-            names: Names::new(engine),
+            cells: Cells::new(engine),
             before,
             keeps: false,
             within: None,
@@ -189,21 +186,14 @@ impl<'e> Judge<'e> {
         sink: &mut Sink<'_>,
     ) -> Result<(), SheetError> {
         let released = change.filter(|change| change.before.decision > answer.decision);
-        let (shown, names) = match (released, &mut self.before) {
-            (Some(change), Some((_, names))) => (&change.before, names),
-            _ => (answer, &mut self.names),
+        let (shown, cells) = match (released, &mut self.before) {
+            (Some(change), Some((_, cells))) => (&change.before, cells),
+            _ => (answer, &mut self.cells),
         };
-        count(shown, flagged.firm, names.engine, change.map(Change::kind), answer.decision, &mut sink.counts);
-        let mut texts = names.texts(flagged, shown, answer.decision, sink.input).to_vec();
-        if let Some(change) = change {
-            let before = change.before.decision;
-            texts.extend([change.kind().to_owned(), before.chinese().to_owned(), before.id().to_owned(), names.decisive(shown)]);
-        }
-        let marks = [Field::Name, Field::Scope].map(|field| marks(shown, field));
-        let mut cells: Vec<Cell<'_>> = texts.iter().map(Cell::from).collect();
-        cells[NAME].marks = &marks[0];
-        cells[SCOPE].marks = &marks[1];
-        sink.flagged.row(&cells)
+        cells.take(flagged, shown);
+        count(cells, flagged.firm, change.map(Change::kind), answer.decision, &mut sink.counts);
+        let because = change.map(|_| cells.decisive(shown)).unwrap_or_default();
+        cells.write(flagged, answer.decision, change.map(|change| (change, because.as_str())), sink)
     }
 
     fn firm(&mut self, row: &Row<'_>, counts: &mut Counts) -> Firm {
@@ -219,10 +209,6 @@ impl<'e> Judge<'e> {
         firm
     }
 }
-
-/// Places in [`FLAGGED`] of the cells with marks.
-const NAME: usize = 2;
-const SCOPE: usize = 15;
 
 /// Why a firm is rejected that is in another place than whoever asks may act in.
 const OUTSIDE: &str = "登记地不在办理人辖区内";
@@ -255,128 +241,16 @@ fn reason(why: &Why) -> String {
 }
 
 /// Counts a flagged firm by its decision, its place and its terms; a change by what changes too.
-fn count(shown: &Answer<'_>, firm: &Firm, engine: &Engine, change: Option<&str>, decision: Decision, counts: &mut Counts) {
-    let key = |what: &str| change.map_or_else(|| what.to_owned(), |change| format!("{change} {what}"));
+fn count(cells: &mut Cells<'_>, firm: &Firm, change: Option<&str>, decision: Decision, counts: &mut Counts) {
+    let of = |sums: &mut BTreeMap<String, u64>, what: &str| match change {
+        None => one_more(sums, what),
+        Some(change) => one_more(sums, &format!("{change} {what}")),
+    };
     one_more(&mut counts.decisions, decision.id());
-    one_more(&mut counts.regions, &key(&firm.circumstances.region.city().to_string()));
-    let mut terms: Vec<_> = shown.hits.iter().map(|hit| hit.occurrence.term).collect();
-    terms.sort_unstable();
-    terms.dedup();
-    let mut fields: Vec<&str> = Vec::new();
-    for term in terms.iter().map(|term| engine.lists().term(*term)) {
-        one_more(&mut counts.terms, &key(&term.text));
-        if !fields.contains(&term.field.chinese()) {
-            fields.push(term.field.chinese());
-        }
-    }
-    for field in fields {
-        one_more(&mut counts.fields, &key(field));
-    }
+    of(&mut counts.regions, cells.city(firm.circumstances.region));
+    cells.terms().for_each(|term| of(&mut counts.terms, term));
+    cells.fields.iter().for_each(|field| of(&mut counts.fields, field));
     if let Some(change) = change {
         one_more(&mut counts.changes, change);
     }
-}
-
-fn marks(answer: &Answer<'_>, field: Field) -> Vec<std::ops::Range<usize>> {
-    let spans = answer.hits.iter().filter(|hit| hit.occurrence.field == field).map(|hit| hit.occurrence.span);
-    spans.map(|span| span.start_byte as usize..span.end_byte as usize).collect()
-}
-
-/// The names that stand in the rows of flagged firms; those that cost something are remembered.
-struct Names<'e> {
-    engine: &'e Engine,
-    regions: FxHashMap<Region, String>,
-    rules: FxHashMap<RuleId, String>,
-}
-
-/// A firm that is flagged, with its row.
-struct Flagged<'r> {
-    line: u64,
-    row: &'r Row<'r>,
-    firm: &'r Firm,
-    code: Option<CodeWarning>,
-    /// The rosters on which it stands.
-    notes: &'r [String],
-}
-
-impl<'e> Names<'e> {
-    fn new(engine: &'e Engine) -> Self {
-        Self { engine, regions: FxHashMap::default(), rules: FxHashMap::default() }
-    }
-
-    fn texts(&mut self, flagged: &Flagged<'_>, shown: &Answer<'_>, decision: Decision, input: &str) -> [String; FLAGGED.len()] {
-        let Flagged { line, row, firm, code, notes } = flagged;
-        let lists = self.engine.lists();
-        let at = &firm.circumstances;
-        let term = |hit: &Hit| lists.term(hit.occurrence.term);
-        let place = |hit: &Hit| {
-            let occurrence = &hit.occurrence;
-            format!("{}:{}-{}", occurrence.field.id(), occurrence.span.start_char, occurrence.span.end_char)
-        };
-        [
-            input.to_owned(),
-            line.to_string(),
-            firm.name.clone(),
-            row.get(Column::Uscc).to_owned(),
-            decision.chinese().to_owned(),
-            decision.id().to_owned(),
-            listed(shown.hits.iter().map(|hit| term(hit).text.as_str())),
-            shown.hits.iter().map(place).collect::<Vec<_>>().join(SEPARATOR),
-            listed(shown.hits.iter().map(|hit| term(hit).field.chinese())),
-            self.rules_of(shown.hits.iter().flat_map(|hit| &hit.rules)),
-            listed(shown.inform.iter().map(|informed| body_name(&informed.body, at.day, lists).0)),
-            at.region.to_string(),
-            self.region(at.region),
-            at.kind.chinese().to_owned(),
-            row.get(Column::Established).to_owned(),
-            firm.scope.clone(),
-            listed(code.iter().map(|code| code.chinese()).chain(notes.iter().map(String::as_str))),
-        ]
-    }
-
-    /// The rules that an answer's decision rests on: the strongest of its strongest hits.
-    fn decisive(&mut self, answer: &Answer<'_>) -> String {
-        let engine = self.engine;
-        let hits = answer.hits.iter().filter(|hit| engine.decision(hit) == answer.decision);
-        self.rules_of(hits.filter_map(|hit| hit.rules.first()))
-    }
-
-    fn region(&mut self, region: Region) -> String {
-        let divisions = self.engine.lists().divisions();
-        let known = self.regions.entry(region);
-        known.or_insert_with(|| region.chain().find_map(|at| divisions.full_name(at)).unwrap_or_default()).clone()
-    }
-
-    /// Rules by document and article, each once.
-    fn rules_of<'a>(&mut self, ids: impl Iterator<Item = &'a RuleId>) -> String {
-        let lists = self.engine.lists();
-        let mut seen: Vec<RuleId> = Vec::new();
-        let mut text = String::new();
-        for id in ids {
-            if seen.contains(id) {
-                continue;
-            }
-            seen.push(*id);
-            let name = self.rules.entry(*id).or_insert_with(|| {
-                let rule = lists.rule(*id);
-                format!("{}{}", lists.instrument_of(rule).document_number, rule.article)
-            });
-            if !text.is_empty() {
-                text.push_str(SEPARATOR);
-            }
-            text.push_str(name);
-        }
-        text
-    }
-}
-
-/// Texts, each once, in the order of their first.
-fn listed<S: AsRef<str>>(texts: impl Iterator<Item = S>) -> String {
-    let mut seen: Vec<S> = Vec::new();
-    for text in texts {
-        if !seen.iter().any(|known| known.as_ref() == text.as_ref()) {
-            seen.push(text);
-        }
-    }
-    seen.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(SEPARATOR)
 }

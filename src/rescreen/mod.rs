@@ -6,6 +6,7 @@
 //! a run that was stopped goes on from there, to the same bytes. Where firms are recorded on a watch list ([`record`]), those of
 //! a block are before it is written: a checkpoint covers nothing that is not on the list.
 
+mod cells;
 pub mod checkpoint;
 pub mod columns;
 pub mod count;

@@ -1,0 +1,201 @@
+//! Classes (字符类): one byte for every character, so that the automaton is small and disguises cost it nothing. A character
+//! has the class of what it is read as: characters of terms have one of their own, soft ones are skipped, all else is "other"
+//! and sends the automaton back to its start.
+
+use rustc_hash::FxHashMap;
+
+use crate::characters::{Characters, Reading, closing_bracket, is_ideograph};
+
+pub(super) const OTHER: u8 = 0;
+pub(super) const SOFT: u8 = 1;
+/// Opens a bracket, perhaps with a reading in it.
+const BRACKET: u8 = 2;
+/// Characters with which no term begins have classes from here on upwards, those with which one begins from
+/// [`LAST_NARROW`] on downwards: where nothing is begun, one comparison steps over all others.
+const FIRST_NARROW: u8 = 3;
+const LAST_NARROW: u8 = FIRST_LEAD - 1;
+/// Term characters beyond the one-byte classes are written as two bytes, a lead and a trail, each from a range
+/// of its own, so that no match can begin in the middle of one.
+const FIRST_LEAD: u8 = 0xC0;
+const FIRST_TRAIL: u8 = 0xE0;
+const LEADS: usize = 29;
+const TRAILS: usize = 29;
+pub(super) const WIDE: u8 = 0xFF;
+
+/// Whether a class is a step of the automaton by itself.
+pub(super) const fn is_step(class: u8) -> bool {
+    !matches!(class, SOFT | BRACKET | WIDE)
+}
+
+const BASIC_PLANE: usize = 0x1_0000;
+
+/// The class of every character.
+#[derive(Debug)]
+pub(super) struct Classes {
+    /// The lowest class of characters with which a term begins.
+    leading: u8,
+    /// For the second and third byte of a character of three bytes, as one number: the first bytes, each as the bit of its
+    /// lower half, with which they are a character of a leading class. Nearly all of a Chinese text is looked up here.
+    leads: Box<[u16; BASIC_PLANE]>,
+    basic: Box<[u8; BASIC_PLANE]>,
+    beyond: FxHashMap<char, u8>,
+    pub(super) wide: FxHashMap<char, [u8; 2]>,
+    pub(super) ideograph: [bool; 256],
+}
+
+impl Classes {
+    /// The classes of the characters of these spellings.
+    ///
+    /// # Errors
+    /// Where there are more different characters than classes.
+    pub(super) fn build<'s>(spellings: impl Iterator<Item = &'s str> + Clone, characters: &Characters) -> Result<Self, String> {
+        let mut read: FxHashMap<char, u8> = FxHashMap::default();
+        let mut wide: FxHashMap<char, [u8; 2]> = FxHashMap::default();
+        let mut ideograph = [false; 256];
+        let mut free = FIRST_NARROW..=LAST_NARROW;
+        let firsts = spellings.clone().filter_map(|spelling| spelling.chars().next()).map(|c| (c, true));
+        let others = spellings.flat_map(str::chars).map(|c| (c, false));
+        let mut leading = WIDE;
+        for (c, leads) in firsts.chain(others) {
+            if read.contains_key(&c) {
+                continue;
+            }
+            let narrow = if leads { free.next_back().inspect(|class| leading = *class) } else { free.next() };
+            let class = match narrow {
+                Some(class) => class,
+                None => {
+                    wide.insert(c, wide_class(wide.len())?);
+                    WIDE
+                }
+            };
+            ideograph[usize::from(class)] = is_ideograph(c);
+            read.insert(c, class);
+        }
+        let mut of_read = vec![OTHER; BASIC_PLANE];
+        for c in (0..=0xFFFF).filter_map(char::from_u32).filter(|c| closing_bracket(*c).is_some()) {
+            of_read[c as usize] = BRACKET;
+        }
+        for (c, class) in read.iter().filter(|(c, _)| (**c as usize) < BASIC_PLANE) {
+            of_read[*c as usize] = *class;
+        }
+        let mut classes = Self { leading, leads: plane(0)?, basic: plane(OTHER)?, beyond: FxHashMap::default(), wide, ideograph };
+        for c in '\0'..=char::MAX {
+            let class = match characters.read(c) {
+                Reading::Soft => SOFT,
+                Reading::As(to) => of_read.get(to as usize).or_else(|| read.get(&to)).copied().unwrap_or(OTHER),
+            };
+            classes.set(c, class, characters);
+        }
+        Ok(classes)
+    }
+
+    fn set(&mut self, c: char, class: u8, characters: &Characters) {
+        if class == OTHER {
+            return;
+        }
+        if class == WIDE
+            && let (Reading::As(to), false) = (characters.read(c), self.wide.contains_key(&c))
+        {
+            let code = self.wide[&to];
+            self.wide.insert(c, code);
+        }
+        if let ([first @ 0xE0..=0xEF, second, third, _], true) = (utf8(c), self.is_leading(class)) {
+            self.leads[pair(second, third)] |= 1 << (first & 0x0F);
+        }
+        match self.basic.get_mut(c as usize) {
+            Some(slot) => *slot = class,
+            None => {
+                self.beyond.insert(c, class);
+            }
+        }
+    }
+
+    /// Whether a term may begin with a character of this class.
+    pub(super) const fn is_leading(&self, class: u8) -> bool {
+        class >= self.leading
+    }
+
+    /// Where, from byte `at` of a text in UTF-8 on, the first character begins with which a term may begin.
+    pub(super) fn next_leading(&self, text: &[u8], at: usize) -> Option<usize> {
+        let mut rest = text.get(at..)?;
+        loop {
+            while let [first @ 0xE0..=0xEF, second, third, after @ ..] = rest {
+                if self.leads[pair(*second, *third)] >> (first & 0x0F) & 1 != 0 {
+                    return Some(text.len() - rest.len());
+                }
+                rest = after;
+            }
+            let (class, width) = self.at(rest, 0)?;
+            if self.is_leading(class) {
+                return Some(text.len() - rest.len());
+            }
+            rest = &rest[width..];
+        }
+    }
+
+    /// The class of the character that begins at byte `at` of a text in UTF-8, and its width in bytes; none at the end.
+    #[inline]
+    pub(super) fn at(&self, text: &[u8], at: usize) -> Option<(u8, usize)> {
+        let continued = |byte: u8| usize::from(byte & 0x3F);
+        match *text.get(at..)? {
+            // nearly all of a Chinese text
+            [lead @ 0xE0..=0xEF, second, third, ..] => {
+                let code = usize::from(lead & 0x0F) << 12 | continued(second) << 6 | continued(third);
+                Some((self.basic[code & 0xFFFF], 3))
+            }
+            [ascii @ 0..=0x7F, ..] => Some((self.basic[usize::from(ascii)], 1)),
+            [lead @ 0xC0..=0xDF, second, ..] => Some((self.basic[usize::from(lead & 0x1F) << 6 | continued(second)], 2)),
+            [lead, second, third, fourth, ..] => {
+                let code = usize::from(lead & 0x07) << 18 | continued(second) << 12 | continued(third) << 6 | continued(fourth);
+                let c = u32::try_from(code).ok().and_then(char::from_u32);
+                Some((c.map_or(OTHER, |c| self.of(c)), 4))
+            }
+            _ => None,
+        }
+    }
+
+    /// The class of a character.
+    pub(super) fn of(&self, c: char) -> u8 {
+        match self.basic.get(c as usize) {
+            Some(class) => *class,
+            None => self.beyond.get(&c).copied().unwrap_or(OTHER),
+        }
+    }
+
+    /// A spelling as the automaton reads it.
+    pub(super) fn encode(&self, spelling: &str) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(spelling.len());
+        for c in spelling.chars() {
+            match self.of(c) {
+                WIDE => bytes.extend(self.wide[&c]),
+                class => bytes.push(class),
+            }
+        }
+        bytes
+    }
+}
+
+/// Something for every character of the basic plane.
+fn plane<T: Copy>(with: T) -> Result<Box<[T; BASIC_PLANE]>, String> {
+    vec![with; BASIC_PLANE].into_boxed_slice().try_into().map_err(|_| "the plane has another size".to_owned())
+}
+
+fn pair(second: u8, third: u8) -> usize {
+    usize::from(u16::from_le_bytes([second, third]))
+}
+
+fn utf8(c: char) -> [u8; 4] {
+    let mut bytes = [0; 4];
+    c.encode_utf8(&mut bytes);
+    bytes
+}
+
+fn wide_class(index: usize) -> Result<[u8; 2], String> {
+    let (lead, trail) = (index / TRAILS, index % TRAILS);
+    if lead >= LEADS {
+        let most = usize::from(FIRST_LEAD - FIRST_NARROW) + LEADS * TRAILS;
+        return Err(format!("the terms have more than {most} different characters"));
+    }
+    let byte = |first: u8, offset: usize| first + u8::try_from(offset).unwrap_or(0); // offset < 29
+    Ok([byte(FIRST_LEAD, lead), byte(FIRST_TRAIL, trail)])
+}
