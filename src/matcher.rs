@@ -92,6 +92,7 @@ impl Matcher {
     }
 
     /// Follows what may be a term from `begin` on: none where it becomes one, else where nothing is left of it.
+    #[inline(never)] // the loop that steps over all other characters has the registers for itself
     fn follow(&self, text: &str, begin: usize, characters: &Characters) -> Option<usize> {
         let mut state = self.start;
         let mut before = OTHER;

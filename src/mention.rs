@@ -18,16 +18,18 @@ const MENTIONS: &str = "language/mentions.tsv";
 /// The phrases, by the term they hold.
 #[derive(Debug)]
 pub struct Mentions {
-    /// By the term and the character that must stand beside it.
+    /// By the term and the characters that must stand beside it, longest first.
     beside: FxHashMap<(TermId, Neighbour), Vec<Context>>,
     reasons: Vec<String>,
+    count: usize,
 }
 
-/// The character next to a term: behind it where a phrase has one there, else before it.
+/// The characters next to a term: the two behind it where a phrase has any there, else the two before it; the second where
+/// it has one. So few phrases are to be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Neighbour {
-    After(char),
-    Before(char),
+    After(char, Option<char>),
+    Before(char, Option<char>),
     /// The beginning or the end of the text.
     Edge,
 }
@@ -40,6 +42,8 @@ struct Context {
     at_start: bool,
     at_end: bool,
     fields: Set<Field>,
+    /// Its place among all: of two that are equally long the first decides.
+    order: usize,
     /// None where the phrase is an exception: here the term is meant.
     reason: Option<usize>,
 }
@@ -58,7 +62,7 @@ pub struct Mentioned<'m> {
 impl Mentions {
     /// Reads the phrases, adding what is wrong with them to `problems`.
     pub(crate) fn load(files: &Files, lists: &Wordlists, problems: &mut Vec<Problem>) -> Self {
-        let mut mentions = Self { beside: FxHashMap::default(), reasons: Vec::new() };
+        let mut mentions = Self { beside: FxHashMap::default(), reasons: Vec::new(), count: 0 };
         let terms: FxHashMap<&str, TermId> = lists.numbered_terms().map(|(id, term)| (term.read.as_str(), id)).collect();
         for row in rows(MENTIONS, files.text(MENTIONS, problems), 4, problems) {
             let [phrase, names, fields, why] = row.columns[..] else { continue };
@@ -90,13 +94,15 @@ impl Mentions {
             for (at, _) in phrase.match_indices(term) {
                 let before: Vec<char> = phrase[..at].chars().rev().collect();
                 let after: Vec<char> = phrase[at + term.len()..].chars().collect();
-                let beside = match (after.first(), before.first()) {
-                    (Some(c), _) => Neighbour::After(*c),
-                    (None, Some(c)) => Neighbour::Before(*c),
-                    (None, None) if at_start || at_end => Neighbour::Edge,
-                    (None, None) => return Err(format!("'{phrase}' is the bare term")),
+                let beside = match (&after[..], &before[..]) {
+                    ([c, more @ ..], _) => Neighbour::After(*c, more.first().copied()),
+                    ([], [c, more @ ..]) => Neighbour::Before(*c, more.first().copied()),
+                    ([], []) if at_start || at_end => Neighbour::Edge,
+                    ([], []) => return Err(format!("'{phrase}' is the bare term")),
                 };
-                let context = Context { before, after, at_start, at_end, fields, reason };
+                let order = self.count;
+                self.count += 1;
+                let context = Context { before, after, at_start, at_end, fields, order, reason };
                 self.beside.entry((*id, beside)).or_default().push(context);
                 holds_one = true;
             }
@@ -107,14 +113,22 @@ impl Mentions {
     /// The longest phrase round an occurrence, if it makes it a mention and is no exception.
     #[must_use]
     pub fn around(&self, text: &[Kept], found: Found, field: Field) -> Option<Mentioned<'_>> {
-        let after = text.get(found.last + 1).map(|kept| Neighbour::After(kept.read));
-        let before = found.first.checked_sub(1).map(|index| Neighbour::Before(text[index].read));
-        let edge = (after.is_none() || before.is_none()).then_some(Neighbour::Edge);
-        let fitting = [after, before, edge].into_iter().flatten().filter_map(|beside| {
+        let read = |index: usize| text.get(index).map(|kept| kept.read);
+        let before = |back: usize| found.first.checked_sub(back).and_then(read);
+        let (after, after_it) = (read(found.last + 1), read(found.last + 2));
+        let (before, before_it) = (before(1), before(2));
+        let beside = [
+            after.map(|c| Neighbour::After(c, None)),
+            after.filter(|_| after_it.is_some()).map(|c| Neighbour::After(c, after_it)),
+            before.map(|c| Neighbour::Before(c, None)),
+            before.filter(|_| before_it.is_some()).map(|c| Neighbour::Before(c, before_it)),
+            (after.is_none() || before.is_none()).then_some(Neighbour::Edge),
+        ];
+        let fitting = beside.into_iter().flatten().filter_map(|beside| {
             let contexts = self.beside.get(&(found.term, beside))?;
             contexts.iter().find(|context| context.fits(text, found, field))
         });
-        let context = fitting.max_by_key(|context| context.length())?;
+        let context = fitting.max_by_key(|context| (context.length(), std::cmp::Reverse(context.order)))?;
         Some(Mentioned {
             first: found.first - context.before.len(),
             last: found.last + context.after.len(),

@@ -34,13 +34,16 @@ const BASIC_PLANE: usize = 0x1_0000;
 pub(super) struct Classes {
     /// The lowest class of characters with which a term begins.
     leading: u8,
-    /// For the second and third byte of a character of three bytes, as one number: the first bytes, each as the bit of its
-    /// lower half, with which they are a character of a leading class. Nearly all of a Chinese text is looked up here.
-    leads: Box<[u16; BASIC_PLANE]>,
+    /// The characters of leading classes.
+    leads: Marked,
+    /// The characters behind which what a character of a leading class has begun may go on.
+    goes_on: Marked,
     basic: Box<[u8; BASIC_PLANE]>,
     beyond: FxHashMap<char, u8>,
     pub(super) wide: FxHashMap<char, [u8; 2]>,
     pub(super) ideograph: [bool; 256],
+    /// Which classes stand second in a term.
+    seconds: [bool; 256],
 }
 
 impl Classes {
@@ -54,7 +57,7 @@ impl Classes {
         let mut ideograph = [false; 256];
         let mut free = FIRST_NARROW..=LAST_NARROW;
         let firsts = spellings.clone().filter_map(|spelling| spelling.chars().next()).map(|c| (c, true));
-        let others = spellings.flat_map(str::chars).map(|c| (c, false));
+        let others = spellings.clone().flat_map(str::chars).map(|c| (c, false));
         let mut leading = WIDE;
         for (c, leads) in firsts.chain(others) {
             if read.contains_key(&c) {
@@ -78,7 +81,21 @@ impl Classes {
         for (c, class) in read.iter().filter(|(c, _)| (**c as usize) < BASIC_PLANE) {
             of_read[*c as usize] = *class;
         }
-        let mut classes = Self { leading, leads: plane(0)?, basic: plane(OTHER)?, beyond: FxHashMap::default(), wide, ideograph };
+        // a term of a single character goes on with every other
+        let mut seconds = [spellings.clone().any(|spelling| spelling.chars().nth(1).is_none()); 256];
+        for class in spellings.filter_map(|spelling| read.get(&spelling.chars().nth(1)?)) {
+            seconds[usize::from(*class)] = true;
+        }
+        let mut classes = Self {
+            leading,
+            leads: Marked(plane(0)?),
+            goes_on: Marked(plane(0)?),
+            seconds,
+            basic: plane(OTHER)?,
+            beyond: FxHashMap::default(),
+            wide,
+            ideograph,
+        };
         for c in '\0'..=char::MAX {
             let class = match characters.read(c) {
                 Reading::Soft => SOFT,
@@ -90,6 +107,9 @@ impl Classes {
     }
 
     fn set(&mut self, c: char, class: u8, characters: &Characters) {
+        if !is_step(class) || self.seconds[usize::from(class)] {
+            self.goes_on.mark(c);
+        }
         if class == OTHER {
             return;
         }
@@ -99,8 +119,8 @@ impl Classes {
             let code = self.wide[&to];
             self.wide.insert(c, code);
         }
-        if let ([first @ 0xE0..=0xEF, second, third, _], true) = (utf8(c), self.is_leading(class)) {
-            self.leads[pair(second, third)] |= 1 << (first & 0x0F);
+        if self.is_leading(class) {
+            self.leads.mark(c);
         }
         match self.basic.get_mut(c as usize) {
             Some(slot) => *slot = class,
@@ -119,18 +139,27 @@ impl Classes {
     pub(super) fn next_leading(&self, text: &[u8], at: usize) -> Option<usize> {
         let mut rest = text.get(at..)?;
         loop {
-            while let [first @ 0xE0..=0xEF, second, third, after @ ..] = rest {
-                if self.leads[pair(*second, *third)] >> (first & 0x0F) & 1 != 0 {
-                    return Some(text.len() - rest.len());
-                }
-                rest = after;
-            }
+            rest = self.skip(rest);
             let (class, width) = self.at(rest, 0)?;
-            if self.is_leading(class) {
+            let after = &rest[width..];
+            let ends = matches!(after, [a @ 0xE0..=0xEF, b, c, ..] if !self.goes_on.holds([*a, *b, *c]));
+            if self.is_leading(class) && !ends {
                 return Some(text.len() - rest.len());
             }
-            rest = &rest[width..];
+            rest = after;
         }
+    }
+
+    /// Steps over characters of three bytes, nearly all of a Chinese text, with which no term begins: two at a time.
+    fn skip<'t>(&self, mut rest: &'t [u8]) -> &'t [u8] {
+        while let Some(bytes) = rest.first_chunk::<8>() {
+            let two = u64::from_le_bytes(*bytes);
+            if two & 0xF0_0000_F0 != 0xE0_0000_E0 || self.leads.holds_any(two) {
+                break;
+            }
+            rest = &rest[6..];
+        }
+        rest
     }
 
     /// The class of the character that begins at byte `at` of a text in UTF-8, and its width in bytes; none at the end.
@@ -180,14 +209,29 @@ fn plane<T: Copy>(with: T) -> Result<Box<[T; BASIC_PLANE]>, String> {
     vec![with; BASIC_PLANE].into_boxed_slice().try_into().map_err(|_| "the plane has another size".to_owned())
 }
 
-fn pair(second: u8, third: u8) -> usize {
-    usize::from(u16::from_le_bytes([second, third]))
-}
+/// Some of the characters of three bytes: for the last two bytes, as one number, the first ones with which they are a
+/// character of these, each as the bit of its lower half.
+#[derive(Debug)]
+struct Marked(Box<[u16; BASIC_PLANE]>);
 
-fn utf8(c: char) -> [u8; 4] {
-    let mut bytes = [0; 4];
-    c.encode_utf8(&mut bytes);
-    bytes
+impl Marked {
+    fn mark(&mut self, c: char) {
+        let mut bytes = [0; 4];
+        if let [first @ 0xE0..=0xEF, second, third] = *c.encode_utf8(&mut bytes).as_bytes() {
+            self.0[usize::from(u16::from_le_bytes([second, third]))] |= 1 << (first & 0x0F);
+        }
+    }
+
+    fn holds(&self, [first, second, third]: [u8; 3]) -> bool {
+        self.0[usize::from(u16::from_le_bytes([second, third]))] >> (first & 0x0F) & 1 != 0
+    }
+
+    /// Whether one of two characters is in it, the lowest six bytes of a number.
+    fn holds_any(&self, two: u64) -> bool {
+        let bits = |last_two: u64| u32::from(self.0[(last_two & 0xFFFF) as usize]);
+        let (one, other) = (bits(two >> 8) >> (two & 0x0F), bits(two >> 32) >> (two >> 24 & 0x0F));
+        (one | other) & 1 != 0
+    }
 }
 
 fn wide_class(index: usize) -> Result<[u8; 2], String> {

@@ -111,18 +111,27 @@ impl<R: Read> Blocks<R> {
     }
 
     fn fill(&mut self, most: usize) -> io::Result<()> {
-        while !self.ended && self.pending.len() < most {
-            let had = self.pending.len();
-            let room = (most - had) as u64;
-            self.pending.reserve_exact(most - had);
-            self.ended = self.input.by_ref().take(room).read_to_end(&mut self.pending)? < most - had;
+        let mut filled = self.pending.len();
+        self.pending.resize(most.max(filled), 0);
+        let mut result = Ok(());
+        while !self.ended && filled < most {
+            match self.input.read(&mut self.pending[filled..]) {
+                Ok(read) => (filled, self.ended) = (filled + read, read == 0),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
+            }
         }
-        Ok(())
+        self.pending.truncate(filled);
+        result
     }
 
     /// The first `end` bytes as a block.
     fn take(&mut self, end: usize) -> Piece {
-        let rest = self.pending[end..].to_vec();
+        let mut rest = Vec::with_capacity(BLOCK);
+        rest.extend_from_slice(&self.pending[end..]);
         let mut bytes = std::mem::replace(&mut self.pending, rest);
         bytes.truncate(end);
         let line = self.line;

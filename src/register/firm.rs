@@ -147,15 +147,13 @@ pub fn kind(row: &Row<'_>) -> Option<EntityKind> {
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
-
     use super::*;
     use crate::embedded;
 
     fn row(cells: &[(Column, &'static str)]) -> Row<'static> {
         let mut row = Row::default();
         for (column, text) in cells {
-            row.0[*column as usize] = Cow::Borrowed(text);
+            row.0[*column as usize] = text;
         }
         row
     }

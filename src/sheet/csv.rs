@@ -2,7 +2,9 @@
 
 use std::io::Write;
 
-use super::{Cell, Column, SheetError, Table, encoding::Encoded, flushed};
+use memchr::{memchr, memchr3};
+
+use super::{Cell, Column, SheetError, Table, flushed};
 use crate::sheet::Encoding;
 
 /// How a CSV is written.
@@ -17,10 +19,10 @@ pub struct CsvOptions {
 
 /// Writes a table as CSV.
 pub struct Csv<W: Write> {
-    writer: csv::Writer<Encoded<W>>,
-    raw: bool,
-    /// A cell with its apostrophe.
-    cell: String,
+    out: W,
+    options: CsvOptions,
+    /// A row on its way.
+    row: String,
 }
 
 impl<W: Write> Csv<W> {
@@ -31,15 +33,13 @@ impl<W: Write> Csv<W> {
     pub fn begin(mut out: W, columns: &[Column], options: CsvOptions) -> Result<Self, SheetError> {
         out.write_all(options.encoding.mark())?;
         let mut table = Self::resume(out, options);
-        table.writer.write_record(columns.iter().map(|column| column.title))?;
+        table.write(columns.iter().map(|column| column.title))?;
         Ok(table)
     }
 
     /// Goes on with a table that was begun.
-    pub fn resume(out: W, options: CsvOptions) -> Self {
-        let encoded = Encoded::new(out, options.encoding);
-        let writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).flexible(true).from_writer(encoded);
-        Self { writer, raw: options.raw, cell: String::new() }
+    pub const fn resume(out: W, options: CsvOptions) -> Self {
+        Self { out, options, row: String::new() }
     }
 
     /// Ends the table, and gives back what it was written to.
@@ -47,24 +47,36 @@ impl<W: Write> Csv<W> {
     /// # Errors
     /// Where writing fails.
     pub fn finish(self) -> Result<W, SheetError> {
-        let encoded = self.writer.into_inner().map_err(csv::IntoInnerError::into_error)?;
-        Ok(flushed(encoded.out)?)
+        Ok(flushed(self.out)?)
+    }
+
+    fn write<'c>(&mut self, cells: impl Iterator<Item = &'c str>) -> Result<(), SheetError> {
+        self.row.clear();
+        for (index, text) in cells.enumerate() {
+            if index > 0 {
+                self.row.push(',');
+            }
+            let guard = if self.options.raw || !is_formula(text) { "" } else { "'" };
+            if is_plain(text.as_bytes()) {
+                self.row.extend([guard, text]);
+            } else {
+                self.row.extend(["\"", guard, &text.replace('"', "\"\""), "\""]);
+            }
+        }
+        self.row.push_str("\r\n");
+        Ok(self.out.write_all(&self.options.encoding.encode(&self.row))?)
     }
 }
 
 impl<W: Write> Table for Csv<W> {
     fn row(&mut self, cells: &[Cell<'_>]) -> Result<(), SheetError> {
-        for cell in cells {
-            if self.raw || !is_formula(cell.text) {
-                self.writer.write_field(cell.text)?;
-            } else {
-                self.cell.clear();
-                self.cell.extend(["'", cell.text]);
-                self.writer.write_field(&self.cell)?;
-            }
-        }
-        Ok(self.writer.write_record(None::<&[u8]>)?)
+        self.write(cells.iter().map(|cell| cell.text))
     }
+}
+
+/// Whether a cell needs no quotes.
+fn is_plain(text: &[u8]) -> bool {
+    memchr3(b',', b'"', b'\n', text).is_none() && memchr(b'\r', text).is_none()
 }
 
 fn is_formula(text: &str) -> bool {
@@ -87,9 +99,10 @@ mod tests {
 
     #[test]
     fn cells_are_quoted_and_formulas_are_none() {
-        let rows = [["=cmd|' /C calc'!A0", "a,\"b\"\r\nc"], ["-1", "\t+1"], ["南京=", ""]];
+        let rows = [["=cmd|' /C calc'!A0", "a,\"b\"\r\nc"], ["-1", "\t+1"], ["南京=", ""], ["=\"", "\r"]];
         let bytes = written(&rows, CsvOptions::default());
-        let expected = "\u{FEFF}企业名称,经营范围\r\n'=cmd|' /C calc'!A0,\"a,\"\"b\"\"\r\nc\"\r\n'-1,'\t+1\r\n南京=,\r\n";
+        let expected =
+            "\u{FEFF}企业名称,经营范围\r\n'=cmd|' /C calc'!A0,\"a,\"\"b\"\"\r\nc\"\r\n'-1,'\t+1\r\n南京=,\r\n\"'=\"\"\",\"'\r\"\r\n";
         assert_eq!(String::from_utf8(bytes).as_deref(), Ok(expected));
     }
 

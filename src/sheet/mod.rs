@@ -96,12 +96,6 @@ impl From<::parquet::errors::ParquetError> for SheetError {
     }
 }
 
-impl From<::csv::Error> for SheetError {
-    fn from(error: ::csv::Error) -> Self {
-        Self::Io(error.into())
-    }
-}
-
 impl From<serde_json::Error> for SheetError {
     fn from(error: serde_json::Error) -> Self {
         Self::Io(error.into())
