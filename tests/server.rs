@@ -35,8 +35,14 @@ impl Server {
     pub(crate) fn without_room(mebibytes: usize, args: &[&str]) -> Self {
         let mut shell = Command::new("sh");
         let limit = mebibytes * 2048; // in blocks of 512 bytes; without the signal, writing fails
-        shell.args(["-c", &format!("trap '' XFSZ; ulimit -f {limit}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_mingcha")]);
+        shell.args(["-c", &format!("trap '' XFSZ; ulimit -S -f {limit}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_mingcha")]);
         Self::of(shell, "127.0.0.1:0", args)
+    }
+
+    /// Lets files grow again.
+    pub(crate) fn has_room_again(&self) {
+        let raised = Command::new("prlimit").args(["--pid", &self.child.id().to_string(), "--fsize=unlimited"]).status();
+        assert!(raised.expect("there is prlimit").success());
     }
 
     fn of(mut program: Command, address: &str, args: &[&str]) -> Self {

@@ -299,8 +299,7 @@ impl Operations {
             if inner.settings.gentle {
                 gently();
             }
-            let begins = || Self(Arc::clone(&inner)).begins(&theirs);
-            inner.runner.carry_out(&theirs, &begins)
+            inner.runner.carry_out(&theirs, &Self(Arc::clone(&inner)))
         });
         let internal = || Failure { kind: FailureKind::Internal, message: "the operation failed by a mistake in the service".to_owned() };
         let outcome = carried.map_or_else(|_| Err(internal()), |carried| carried.join().unwrap_or_else(|_| Err(internal())));
