@@ -1,6 +1,7 @@
 //! Re-screenings by the service: a real process, real files, the standard clients of long-running operations.
 
 mod confined;
+mod fetch;
 mod lifecycle;
 mod paths;
 mod restart;

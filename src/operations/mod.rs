@@ -12,6 +12,7 @@ mod run;
 mod settle;
 mod start;
 mod store;
+pub mod written;
 
 use std::{
     collections::{BTreeMap, VecDeque},

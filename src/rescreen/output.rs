@@ -25,6 +25,9 @@ use crate::{
     sheet::{Csv, Format, SheetError, beside},
 };
 
+/// What the name of the rejected rows' file has behind that of the output, and a dot.
+pub const REJECTS_ENDING: &str = "rejects.csv";
+
 /// The output of a run.
 pub struct Output {
     path: PathBuf,
@@ -101,7 +104,7 @@ impl Output {
         let header = |columns| Csv::begin(Vec::new(), columns, layout.csv)?.finish();
         let flagged_header = if layout.format == Format::Csv { header(layout.columns).map_err(&failed)? } else { Vec::new() };
         let flagged = Part::begin(path.to_owned(), &flagged_header, replaces)?;
-        let rejects = Part::begin(beside(path, "rejects.csv"), &header(REJECTS).map_err(&failed)?, replaces);
+        let rejects = Part::begin(beside(path, REJECTS_ENDING), &header(REJECTS).map_err(&failed)?, replaces);
         let rejects = match rejects {
             Ok(rejects) => rejects,
             Err(error) => {
@@ -133,7 +136,7 @@ impl Output {
     /// Where what was written is not there any more.
     pub fn resume(path: &Path, checkpoint: Checkpoint, layout: Layout, replaces: bool) -> Result<Self, RescreenError> {
         let flagged = Part::resume(path.to_owned(), checkpoint.flagged_bytes)?;
-        let rejects = Part::resume(beside(path, "rejects.csv"), checkpoint.rejects_bytes)?;
+        let rejects = Part::resume(beside(path, REJECTS_ENDING), checkpoint.rejects_bytes)?;
         Ok(Self { path: path.to_owned(), layout, flagged, rejects, checkpoint, replaces })
     }
 
@@ -214,7 +217,7 @@ pub(super) struct Finishing<'f> {
 impl Finishing<'_> {
     /// Puts everything in its place that is not there yet, all but the checkpoint; then that is on the disk.
     pub(super) fn finish(&self, checkpoint: &Checkpoint) -> Result<(), RescreenError> {
-        let (part, rejects) = (beside(self.path, "part"), beside(self.path, "rejects.csv"));
+        let (part, rejects) = (beside(self.path, "part"), beside(self.path, REJECTS_ENDING));
         if spool::is_used(self.layout.format) {
             self.convert(&part, checkpoint)?;
             self.put_in_place(&made_of(self.path, checkpoint), self.path)?;
@@ -304,7 +307,7 @@ pub fn made_of(path: &Path, checkpoint: &Checkpoint) -> PathBuf {
 /// Every file that a run writes whose output is at `path`, but for that which no other file can be named as ([`made_of`]).
 #[must_use]
 pub fn beside_of(path: &Path) -> Vec<PathBuf> {
-    let (rejects, checkpoint) = (beside(path, "rejects.csv"), checkpoint_of(path));
+    let (rejects, checkpoint) = (beside(path, REJECTS_ENDING), checkpoint_of(path));
     vec![path.to_owned(), beside(path, "part"), beside(&rejects, "part"), rejects, beside(&checkpoint, "new"), checkpoint]
 }
 
@@ -312,7 +315,7 @@ pub fn beside_of(path: &Path) -> Vec<PathBuf> {
 /// put in their place. The checkpoint by which these are known comes behind them.
 #[must_use]
 pub fn written_of(path: &Path) -> Vec<PathBuf> {
-    let (rejects, checkpoint) = (beside(path, "rejects.csv"), checkpoint_of(path));
+    let (rejects, checkpoint) = (beside(path, REJECTS_ENDING), checkpoint_of(path));
     let [part, rejects_part] = [beside(path, "part"), beside(&rejects, "part")];
     let left = Checkpoint::read(&checkpoint);
     let finished = left.as_ref().is_some_and(|left| left.finished);
