@@ -41,8 +41,18 @@ impl Server {
 
     /// Lets files grow again.
     pub(crate) fn has_room_again(&self) {
-        let raised = Command::new("prlimit").args(["--pid", &self.child.id().to_string(), "--fsize=unlimited"]).status();
-        assert!(raised.expect("there is prlimit").success());
+        self.limited("--fsize=unlimited");
+    }
+
+    /// Gives the process so much more of address space than it has, which is less than the stack of a thread; or as much as it wants.
+    pub(crate) fn may_grow_by(&self, bytes: Option<usize>) {
+        let most = bytes.map_or("unlimited".to_owned(), |bytes| (self.memory("VmSize") + bytes).to_string());
+        self.limited(&format!("--as={most}:"));
+    }
+
+    fn limited(&self, limit: &str) {
+        let set = Command::new("prlimit").args(["--pid", &self.child.id().to_string(), limit]).status();
+        assert!(set.expect("there is prlimit").success());
     }
 
     fn of(mut program: Command, address: &str, args: &[&str]) -> Self {

@@ -139,3 +139,19 @@ async fn recording_waits_for_the_index_of_the_watch_list() {
     assert_eq!((said.flagged, said.recorded, said.known), (3, 3, 0));
     watch_list.list(WatchListServiceListRequest::default()).await.expect("there is an index again");
 }
+
+#[tokio::test]
+async fn one_for_which_no_thread_can_be_had_waits_for_it() {
+    let service = Service::open(&[]).await;
+    service.bureau.write("firms.tsv", FIRMS);
+    service.server.may_grow_by(Some(1 << 19));
+    let waits = service.start("firms.tsv", "waits.csv").await.expect("it is kept").name;
+    service.until(&waits, |said| said.state() == RescreenState::Queued).await; // with one thread of two it has begun, and waits again
+    service.server.may_grow_by(None);
+    let next = service.start("firms.tsv", "next.csv").await.expect("it starts").name; // with it the other has its turn, first
+    for name in [&waits, &next] {
+        assert_eq!(response(&service.ended(name).await).flagged, 3);
+    }
+    let begun = [metadata(&service.get(&waits).await).start_time, metadata(&service.get(&next).await).start_time];
+    assert!(begun[0] <= begun[1], "{begun:?}");
+}
