@@ -1,9 +1,11 @@
 //! Re-screenings by the service: a real process, real files, the standard clients of long-running operations.
 
 mod confined;
+mod fetch;
 mod lifecycle;
 mod paths;
 mod restart;
+mod sources;
 mod stream;
 mod upload;
 
@@ -49,7 +51,11 @@ impl Service {
 
     /// The same, where no file can grow beyond some MiB.
     async fn without_room(mebibytes: usize) -> Self {
-        let (bureau, data) = (Bureau::new(), tempfile::tempdir().expect("a folder"));
+        Self::without_room_over(Bureau::new(), tempfile::tempdir().expect("a folder"), mebibytes).await
+    }
+
+    /// The same, over what is there.
+    async fn without_room_over(bureau: Bureau, data: TempDir, mebibytes: usize) -> Self {
         let arguments = arguments(&bureau, &data, &[]);
         let server = Server::without_room(mebibytes, &arguments.iter().map(String::as_str).collect::<Vec<_>>());
         Self { channel: channel(&server.address).await, bureau, data, server }

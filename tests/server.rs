@@ -35,8 +35,24 @@ impl Server {
     pub(crate) fn without_room(mebibytes: usize, args: &[&str]) -> Self {
         let mut shell = Command::new("sh");
         let limit = mebibytes * 2048; // in blocks of 512 bytes; without the signal, writing fails
-        shell.args(["-c", &format!("trap '' XFSZ; ulimit -f {limit}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_mingcha")]);
+        shell.args(["-c", &format!("trap '' XFSZ; ulimit -S -f {limit}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_mingcha")]);
         Self::of(shell, "127.0.0.1:0", args)
+    }
+
+    /// Lets files grow again.
+    pub(crate) fn has_room_again(&self) {
+        self.limited("--fsize=unlimited");
+    }
+
+    /// Gives the process so much more of address space than it has, which is less than the stack of a thread; or as much as it wants.
+    pub(crate) fn may_grow_by(&self, bytes: Option<usize>) {
+        let most = bytes.map_or("unlimited".to_owned(), |bytes| (self.memory("VmSize") + bytes).to_string());
+        self.limited(&format!("--as={most}:"));
+    }
+
+    fn limited(&self, limit: &str) {
+        let set = Command::new("prlimit").args(["--pid", &self.child.id().to_string(), limit]).status();
+        assert!(set.expect("there is prlimit").success());
     }
 
     fn of(mut program: Command, address: &str, args: &[&str]) -> Self {

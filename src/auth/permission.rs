@@ -90,6 +90,7 @@ pub const METHODS: &[Method] = &[
     stream("/mingcha.v1.JournalService/Backup", AUDITOR),
     call("/mingcha.v1.RescreenService/StartRescreen", REGISTRAR),
     stream("/mingcha.v1.RescreenService/UploadRescreen", REGISTRAR),
+    stream("/mingcha.v1.RescreenService/ReadOutput", REGISTRAR),
     call("/google.longrunning.Operations/ListOperations", SCREEN),
     call("/google.longrunning.Operations/GetOperation", SCREEN),
     stream("/google.longrunning.Operations/WaitOperation", SCREEN),

@@ -1,10 +1,16 @@
 //! `mingcha operations`: re-screenings that a running service carries out.
 
-use std::{fmt::Write, process::ExitCode};
+use std::{
+    fmt::Write as _,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use prost::Message;
+use tempfile::NamedTempFile;
 
 use super::{
     client::{LARGEST, Line, Network},
@@ -17,7 +23,7 @@ use crate::wire::{
         CancelOperationRequest, GetOperationRequest, ListOperationsRequest, Operation, WaitOperationRequest, operation::Result as Outcome,
         operations_client::OperationsClient,
     },
-    v1::RescreenMetadata,
+    v1::{ReadOutputRequest, RescreenFile, RescreenMetadata, rescreen_service_client::RescreenServiceClient},
 };
 
 /// Operations of a page that is fetched.
@@ -52,6 +58,17 @@ enum Command {
         /// Its name: operations/…
         name: String,
     },
+    /// Fetch what an operation wrote that is done, from a service whose folder is elsewhere.
+    Fetch {
+        /// Its name: operations/…
+        name: String,
+        /// Where it goes; nothing may be there.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// Fetch the rejected rows, not the flagged firms.
+        #[arg(long)]
+        rejects: bool,
+    },
     /// Wait until an operation has ended; exit status 1 where it failed or was cancelled.
     Wait {
         /// Its name: operations/…
@@ -66,8 +83,7 @@ impl Arguments {
         let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
         runtime.block_on(async {
             let connected = self.network.connect().await?;
-            let client = OperationsClient::new(connected.line.clone()).max_decoding_message_size(LARGEST);
-            let status = self.command.run(client).await;
+            let status = self.command.run(connected.line.clone()).await;
             connected.close().await?;
             status
         })
@@ -75,8 +91,10 @@ impl Arguments {
 }
 
 impl Command {
-    async fn run(self, mut client: Client) -> anyhow::Result<ExitCode> {
+    async fn run(self, line: Line) -> anyhow::Result<ExitCode> {
+        let mut client = OperationsClient::new(line.clone()).max_decoding_message_size(LARGEST);
         match self {
+            Self::Fetch { name, out, rejects } => fetch(line, whole(name), &out, rejects).await,
             Self::List { limit } => list(client, limit).await,
             Self::Show { name } => {
                 let operation = client.get_operation(GetOperationRequest { name: whole(name) }).await.map_err(|status| said(&status))?;
@@ -101,6 +119,26 @@ impl Command {
 /// The name of an operation that may have been said without its collection.
 fn whole(name: String) -> String {
     if name.contains('/') { name } else { format!("operations/{name}") }
+}
+
+/// Writes a file of an operation beside its place, then into it when all of it is there.
+async fn fetch(line: Line, name: String, out: &Path, rejects: bool) -> anyhow::Result<ExitCode> {
+    let file = if rejects { RescreenFile::Rejects } else { RescreenFile::Output };
+    let request = ReadOutputRequest { name, file: file.into(), offset: 0 };
+    let mut pieces = RescreenServiceClient::new(line).read_output(request).await.map_err(|status| said(&status))?.into_inner();
+    let unwritten = || format!("cannot write {}", out.display());
+    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut beside = NamedTempFile::with_prefix_in(".mingcha-fetch-", folder).with_context(unwritten)?;
+    let (mut size, mut bytes) = (0, 0);
+    while let Some(piece) = pieces.message().await.map_err(|status| said(&status))? {
+        size += piece.size;
+        bytes += piece.content.len() as u64;
+        beside.write_all(&piece.content).with_context(unwritten)?;
+    }
+    anyhow::ensure!(bytes == size, "{bytes} bytes came, of {size} that were to come");
+    beside.as_file().sync_all().with_context(unwritten)?;
+    beside.persist_noclobber(out).with_context(unwritten)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn list(mut client: Client, limit: usize) -> anyhow::Result<ExitCode> {

@@ -18,12 +18,12 @@ use super::{
 use crate::{
     rescreen::{
         RescreenError,
-        record::{Recorder, Tally, Watched},
+        record::{Answered, Ledger, Recorder, Tally, Watched},
     },
     screen::ENGINE_VERSION,
     vocabulary::Decision,
     wire::{
-        member, rescreened,
+        answered, member, rescreened,
         v1::{
             ListInstrumentsRequest, RecordScreeningRequest, RecordScreeningResponse, watch_list_service_client::WatchListServiceClient,
             wordlist_service_client::WordlistServiceClient,
@@ -129,11 +129,12 @@ impl WatchList {
 }
 
 impl Recorder for WatchList {
-    fn record(&mut self, firms: Vec<Watched>) -> Result<Tally, RescreenError> {
+    fn record(&mut self, firms: Vec<Watched>, ledger: &mut Ledger) -> Result<Tally, RescreenError> {
         let client = WatchListServiceClient::new(self.connected.line.clone()).max_decoding_message_size(LARGEST);
-        let calls = firms.into_iter().map(|firm| recorded(client.clone(), firm, &self.lists_hash));
-        let tallied = stream::iter(calls).buffer_unordered(AT_A_TIME).try_fold(Tally::default(), |mut tally, new| {
-            *(if new { &mut tally.recorded } else { &mut tally.known }) += 1;
+        let run = ledger.run().to_owned();
+        let calls = firms.into_iter().map(|firm| recorded(client.clone(), firm, &self.lists_hash, &run));
+        let tallied = stream::iter(calls).buffer_unordered(AT_A_TIME).try_fold(Tally::default(), |mut tally, answered| {
+            ledger.count(&mut tally, &answered);
             ready(Ok(tally))
         });
         self.runtime.block_on(tallied)
@@ -146,19 +147,19 @@ async fn lists_of(line: Line) -> Result<String, Status> {
     Ok(client.list_instruments(ListInstrumentsRequest::default()).await?.into_inner().lists_hash)
 }
 
-/// Records a firm; says whether anything was new.
-async fn recorded(client: WatchListServiceClient<Line>, firm: Watched, lists_hash: &str) -> Result<bool, RescreenError> {
+/// Records a firm.
+async fn recorded(client: WatchListServiceClient<Line>, firm: Watched, lists_hash: &str, run: &str) -> Result<Answered, RescreenError> {
     let failed = |why: &dyn std::fmt::Display| {
         RescreenError::Unrecorded(format!("{} line {} '{}': {why}", firm.input, firm.line, visible(&firm.firm.name)))
     };
-    let answer = patiently(client, rescreened(&firm, lists_hash)).await.map_err(|status| failed(&said(&status)))?;
-    let screening = answer.screening.unwrap_or_default();
+    let mut answer = patiently(client, rescreened(&firm, lists_hash, run)).await.map_err(|status| failed(&said(&status)))?;
+    let screening = answer.screening.take().unwrap_or_default();
     if member::<Decision>(screening.decision) != Some(firm.decision) {
         let theirs = member::<Decision>(screening.decision).map_or("nothing", Decision::id);
         let ours = format!("{} by engine {ENGINE_VERSION}", firm.decision.id());
         return Err(failed(&format!("the service decides {theirs} by engine {}, this run {ours}", screening.engine_version)));
     }
-    Ok(answer.recorded)
+    Ok(answered(answer))
 }
 
 /// Calls, and calls again where the service says so, or where the connection broke: the same request is recorded once.

@@ -164,7 +164,7 @@ impl Counter {
         (request_id, body): (String, Hash),
         documents: Option<Box<serde_json::value::RawValue>>,
     ) -> Result<Settled, Status> {
-        check_request_id(&request_id)?;
+        check_id("request_id", &request_id)?;
         let submission =
             Submission { identity: Arc::clone(&self.identity), request_id, body, command, documents, version: Arc::clone(&self.version) };
         let acknowledged = self.office.submit(submission).await.map_err(|error| self.refused(&error))?;
@@ -235,10 +235,11 @@ pub(super) fn body_of(request: &impl Message) -> Hash {
     Hash(Sha256::digest(request.encode_to_vec()).into())
 }
 
-fn check_request_id(id: &str) -> Result<(), Status> {
+/// Refuses an id that is none; empty is none given.
+pub(super) fn check_id(field: &str, id: &str) -> Result<(), Status> {
     if id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(());
     }
     let message = "1 to 64 visible ASCII characters".to_owned();
-    Err(status::bad_request(vec![Violation { field: "request_id".to_owned(), message }]))
+    Err(status::bad_request(vec![Violation { field: field.to_owned(), message }]))
 }

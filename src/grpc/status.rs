@@ -17,6 +17,7 @@ use crate::{
         BadPath, DeleteError, StartError,
         folder::PathError,
         record::{Failure, FailureKind},
+        written::ReadError,
     },
     problem::{Problem, Problems},
     watch::decide,
@@ -245,6 +246,17 @@ pub(crate) fn not_ended(error: &DeleteError) -> Status {
     match error {
         DeleteError::GoesOn => with_reason(Code::FailedPrecondition, "STATE", &error.to_string()),
         DeleteError::Keep(error) => not_written(error),
+    }
+}
+
+/// An output that cannot be read.
+pub(crate) fn not_read(error: &ReadError) -> Status {
+    match error {
+        ReadError::NotDone => with_reason(Code::FailedPrecondition, "STATE", &error.to_string()),
+        ReadError::Gone => with_reason(Code::NotFound, "OUTPUT_GONE", &error.to_string()),
+        ReadError::Changed => with_reason(Code::FailedPrecondition, "OUTPUT_CHANGED", &error.to_string()),
+        ReadError::Behind(_) => Status::out_of_range(error.to_string()),
+        ReadError::Io(_) => with_reason(Code::Unavailable, "DISK_FAILED", &error.to_string()),
     }
 }
 

@@ -7,6 +7,8 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use crate::register::OpenError;
+
 /// A folder in which callers name files.
 #[derive(Debug, Clone)]
 pub struct Folder {
@@ -37,6 +39,9 @@ pub enum PathError {
     /// Something is there already.
     #[error("'{0}' is there already")]
     Exists(String),
+    /// It is no register.
+    #[error("cannot be used: {0}")]
+    Unusable(OpenError),
     /// It cannot be looked at.
     #[error("cannot be looked at: {0}")]
     Io(io::Error),

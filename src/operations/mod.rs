@@ -12,6 +12,7 @@ mod run;
 mod settle;
 mod start;
 mod store;
+pub mod written;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -276,6 +277,18 @@ impl Operations {
         book.queue.push_front(operation);
     }
 
+    /// Has one wait again whose thread could not have another; not where it is to be cancelled.
+    fn waits_again(&self, operation: &Arc<Operation>) -> bool {
+        let _one = self.0.starting.lock().unwrap_or_else(PoisonError::into_inner); // it may be cancelled meanwhile
+        if operation.record().cancelled {
+            return false;
+        }
+        self.keep(&operation.record().to(State::Queued, Timestamp::now()));
+        self.back_into_the_queue(Arc::clone(operation));
+        self.count();
+        true
+    }
+
     fn next(&self) -> Option<Arc<Operation>> {
         let mut book = self.book();
         if book.running >= self.0.settings.at_once || self.0.stopping.load(Ordering::Relaxed) {
@@ -299,11 +312,19 @@ impl Operations {
             if inner.settings.gentle {
                 gently();
             }
-            let begins = || Self(Arc::clone(&inner)).begins(&theirs);
-            inner.runner.carry_out(&theirs, &begins)
+            inner.runner.carry_out(&theirs, &Self(Arc::clone(&inner)))
         });
         let internal = || Failure { kind: FailureKind::Internal, message: "the operation failed by a mistake in the service".to_owned() };
-        let outcome = carried.map_or_else(|_| Err(internal()), |carried| carried.join().unwrap_or_else(|_| Err(internal())));
+        let outcome = match carried {
+            Ok(carried) => carried.join().unwrap_or_else(|_| Err(internal())),
+            Err(error) => {
+                tracing::error!(%error, "no thread can be had for an operation");
+                if self.waits_again(operation) {
+                    return;
+                }
+                Err(internal())
+            }
+        };
         self.settle(operation, outcome);
         self.book().running -= 1;
         self.dispatch();

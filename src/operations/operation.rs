@@ -120,9 +120,17 @@ impl Operation {
     }
 }
 
-/// Follows a run for those who ask for its operation. `more` hears of rows as they are done, `begins` before anything is written.
+/// Whoever notes that a run begins to write.
+pub(super) trait Beginning {
+    /// Nothing of it is written: is anything in its way?
+    fn begins(&self, operation: &Operation) -> Result<(), RescreenError>;
+    /// Its files are made: from now on what lies there is its own.
+    fn begun(&self, operation: &Operation) -> Result<(), RescreenError>;
+}
+
+/// Follows a run for those who ask for its operation. `more` hears of rows as they are done.
 pub(super) struct Following<'o, F: FnMut(Rows, Rows)> {
-    pub(super) begins: &'o dyn Fn() -> Result<(), RescreenError>,
+    pub(super) beginning: &'o dyn Beginning,
     pub(super) operation: &'o Operation,
     pub(super) live: Live,
     pub(super) more: F,
@@ -130,7 +138,11 @@ pub(super) struct Following<'o, F: FnMut(Rows, Rows)> {
 
 impl<F: FnMut(Rows, Rows)> Follow for Following<'_, F> {
     fn begins(&mut self) -> Result<(), RescreenError> {
-        (self.begins)()
+        self.beginning.begins(self.operation)
+    }
+
+    fn begun(&mut self) -> Result<(), RescreenError> {
+        self.beginning.begun(self.operation)
     }
 
     fn begin(&mut self, read: Arc<AtomicU64>, size: Option<u64>, counts: &Counts) {

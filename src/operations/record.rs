@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::written::Written;
 use crate::{
     day::Date,
     jurisdiction::Region,
@@ -146,6 +147,9 @@ pub struct Record {
     pub counts: Counts,
     /// Why it failed.
     pub failure: Option<Failure>,
+    /// By what the files are known again that it wrote, where it is done.
+    #[serde(default)]
+    pub written: Option<Written>,
 }
 
 impl Record {
@@ -168,6 +172,7 @@ impl Record {
             ended: None,
             counts: Counts::default(),
             failure: None,
+            written: None,
         }
     }
 

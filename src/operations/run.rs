@@ -12,13 +12,13 @@ use std::{
 
 use super::{
     folder::{Folder, PathError},
-    operation::{Following, Live, Operation, Rows},
+    operation::{Beginning, Following, Live, Operation, Rows},
     record::{Asked, Coding, Failure, FailureKind, Record},
 };
 use crate::{
     library::{Library, Version},
     problem::Problem,
-    register::{OpenError, Options, columns::Said, expand::Limits, text},
+    register::{Kind, OpenError, Options, Register, columns::Said, expand::Limits, text},
     rescreen::{
         Checkpoint, Delta, Order, RescreenError,
         order::{Ended, Hands, Judging},
@@ -66,7 +66,7 @@ pub(super) struct Runner {
 #[derive(Debug, thiserror::Error)]
 #[error("{field}: {error}")]
 pub struct BadPath {
-    /// `inputs[0]`, `output`, `rosters[2].path`.
+    /// `inputs[0]`, `output`, `options.rosters[2].path`.
     pub field: String,
     /// What is wrong with it.
     pub error: PathError,
@@ -103,13 +103,11 @@ impl Folders {
         if !bad.is_empty() {
             return Err(bad);
         }
-        let encoding = asked.encoding.map(|coding| if coding == Coding::Utf8 { text::Encoding::Utf8 } else { text::Encoding::Gb18030 });
         let writing = if asked.writing == Coding::Utf8 { Encoding::Utf8 } else { Encoding::Gb18030 };
-        let columns = Said::parse(&asked.columns).unwrap_or_default(); // checked when it was asked for
         Ok(Order {
             inputs,
             out: output,
-            reading: Options { kind: None, encoding, columns, limits: Limits::default() },
+            reading: reading(asked),
             writing: CsvOptions { encoding: writing, raw: asked.raw },
             region: asked.region,
             kind: asked.kind,
@@ -120,6 +118,21 @@ impl Folders {
             replaces: false,
             within: asked.within.clone(),
         })
+    }
+
+    /// That the headers of the registers tell their columns: of those that are there, or of the one that was `brought` and lies
+    /// elsewhere still. What cannot be read at all is left to the run, which may find it better.
+    pub(super) fn have_headers(&self, asked: &Asked, brought: Option<&Path>) -> Result<(), Vec<BadPath>> {
+        let mut bad = Vec::new();
+        for (index, name) in asked.inputs.iter().enumerate() {
+            let field = if brought.is_some() { "content".to_owned() } else { format!("inputs[{index}]") };
+            let Some(path) = brought.map_or_else(|| self.registers.file(name).ok(), |path| Some(path.to_owned())) else { continue };
+            match Register::open(&path, &Options { kind: Kind::of(Path::new(name)), ..reading(asked) }) {
+                Err(error) if is_of_the_content(&error) => bad.push(BadPath { field, error: PathError::Unusable(error) }),
+                _ => {}
+            }
+        }
+        if bad.is_empty() { Ok(()) } else { Err(bad) }
     }
 
     /// The same, where nothing of the output is there yet.
@@ -163,6 +176,19 @@ impl Folders {
     }
 }
 
+/// How registers are read.
+fn reading(asked: &Asked) -> Options {
+    let encoding = asked.encoding.map(|coding| if coding == Coding::Utf8 { text::Encoding::Utf8 } else { text::Encoding::Gb18030 });
+    let columns = Said::parse(&asked.columns).unwrap_or_default(); // checked when it was asked for
+    Options { kind: None, encoding, columns, limits: Limits::default() }
+}
+
+/// Whether it is what stands in a register that is wrong, and not the reading of it.
+fn is_of_the_content(error: &OpenError) -> bool {
+    use io::ErrorKind::{InvalidData, Other, UnexpectedEof};
+    !matches!(error, OpenError::Io(error) if ![InvalidData, Other, UnexpectedEof].contains(&error.kind()))
+}
+
 fn remove(file: &Path) {
     match std::fs::remove_file(file) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -173,8 +199,8 @@ fn remove(file: &Path) {
 }
 
 impl Runner {
-    /// Carries an operation out, or goes on with it; `begins` is called before anything is written.
-    pub(super) fn carry_out(&self, operation: &Operation, begins: &dyn Fn() -> Result<(), RescreenError>) -> Result<Ended, Failure> {
+    /// Carries an operation out, or goes on with it; `beginning` is told when something is written.
+    pub(super) fn carry_out(&self, operation: &Operation, beginning: &dyn Beginning) -> Result<Ended, Failure> {
         let record = operation.record();
         let Record { owner, asked, .. } = &*record;
         let changed = |error: &dyn std::fmt::Display| Failure { kind: FailureKind::Changed, message: error.to_string() };
@@ -199,7 +225,7 @@ impl Runner {
         let mut recorder = recorder.transpose()?;
         let judging = Judging { engine: version.engine(), delta: delta.as_ref(), day: asked.day };
         let mut following = Following {
-            begins,
+            beginning,
             operation,
             live: Live::clone(&operation.live()),
             more: |before: Rows, now: Rows| self.metrics.rescreened(before, now),

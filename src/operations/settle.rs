@@ -24,7 +24,8 @@ impl Operations {
         match outcome {
             Ok(Ended::Done(counts)) => {
                 let output = self.folders().output(&record.asked);
-                if self.end(operation, with(State::Done, *counts))
+                let written = self.folders().written(&record.asked);
+                if self.end(operation, Record { written, ..with(State::Done, *counts) })
                     && let Err(error) = output.map_or(Ok(()), |output| tidy(&output))
                 {
                     tracing::warn!(operation = record.name(), %error, "the checkpoint of an operation cannot be removed");

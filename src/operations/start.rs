@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 
 use super::{
     BadPath, Operations,
-    operation::{Live, Operation},
+    operation::{Beginning, Live, Operation},
     record::{Asked, Record},
 };
 use crate::rescreen::{
@@ -25,7 +25,7 @@ const MOST_WAITING: usize = 100;
 /// Why an operation is not started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Paths that are not accepted.
+    /// Paths that are not accepted, or lead to no register.
     #[error("paths are not accepted")]
     Paths(Vec<BadPath>),
     /// Another operation writes there, by this name or another.
@@ -62,6 +62,7 @@ impl Operations {
     fn start_over(&self, owner: &str, asked: Asked, brought: Option<NamedTempFile>) -> Result<Arc<Operation>, StartError> {
         let folders = self.folders();
         let out = folders.outputs.real(&asked.output); // links are looked at before anybody has to wait for it
+        folders.have_headers(&asked, brought.as_ref().map(NamedTempFile::path)).map_err(StartError::Paths)?;
         let input = brought.as_ref().and_then(|_| folders.registers.real(asked.inputs.first()?));
         let _one = self.0.starting.lock().unwrap_or_else(PoisonError::into_inner);
         if self.0.stopping.load(Ordering::Relaxed) {
@@ -121,19 +122,33 @@ impl Operations {
         self.dispatch();
         Ok(operation)
     }
+}
 
-    /// Notes that a run begins to write, where nothing is in its way; what an earlier one left, it takes away.
-    pub(super) fn begins(&self, operation: &Operation) -> Result<(), RescreenError> {
+impl Beginning for Operations {
+    /// What an earlier run left, it takes away; then nothing may lie there.
+    fn begins(&self, operation: &Operation) -> Result<(), RescreenError> {
         let _one = self.0.starting.lock().unwrap_or_else(PoisonError::into_inner); // it may be cancelled meanwhile
-        let record = operation.record();
-        if record.begun {
-            self.folders().discard(&record);
-            return Ok(());
+        if operation.record().begun {
+            self.folders().discard(&operation.record());
+            self.note(operation, false)?;
         }
-        self.folders().is_free(&record.asked)?;
-        let begun = Record { begun: true, updated: Timestamp::now(), ..(*record).clone() };
-        self.0.store.write(&begun).map_err(RescreenError::writing(Path::new(&record.asked.output)))?;
-        operation.set(begun);
+        self.folders().is_free(&operation.record().asked)
+    }
+
+    fn begun(&self, operation: &Operation) -> Result<(), RescreenError> {
+        let _one = self.0.starting.lock().unwrap_or_else(PoisonError::into_inner);
+        self.note(operation, true)
+    }
+}
+
+impl Operations {
+    /// Notes whether what lies where an operation writes is its own. A kill between the making of its files and this leaves files
+    /// that are in its way, which is told: none is taken away that may be another's.
+    fn note(&self, operation: &Operation, begun: bool) -> Result<(), RescreenError> {
+        let record = operation.record();
+        let noted = Record { begun, updated: Timestamp::now(), ..(*record).clone() };
+        self.0.store.write(&noted).map_err(RescreenError::writing(Path::new(&record.asked.output)))?;
+        operation.set(noted);
         Ok(())
     }
 }

@@ -37,7 +37,8 @@ pub enum Kind {
 
 impl Kind {
     /// The format that a file's name says, without `.gz`, `.zst`.
-    fn of(path: &Path) -> Option<Self> {
+    #[must_use]
+    pub fn of(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?.to_ascii_lowercase();
         let name = [".gz", ".zst", ".zstd"].iter().find_map(|packed| name.strip_suffix(packed)).unwrap_or(&name);
         match name.rsplit_once('.')?.1 {

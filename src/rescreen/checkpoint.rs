@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Counts, RescreenError, source::Position};
+use super::{Counts, RescreenError, record::Ledger, source::Position};
 use crate::sheet::beside;
 
 /// What decides what a run writes. Two runs of the same fingerprint write the same bytes.
@@ -54,6 +54,9 @@ pub struct Checkpoint {
     pub rejects_bytes: u64,
     /// What became of the rows so far.
     pub counts: Counts,
+    /// Which of its records on the watch list are in the counts.
+    #[serde(default)]
+    pub ledger: Ledger,
     /// Whether all inputs were read.
     pub finished: bool,
 }

@@ -36,7 +36,7 @@ pub struct Counts {
     pub without_place: u64,
     /// Of the firms in which a term occurs, those whose kind nothing tells.
     pub without_kind: u64,
-    /// Firms that were recorded on the watch list.
+    /// Firms that the run recorded on the watch list, before it was cut off too.
     pub recorded: u64,
     /// Firms that were to be recorded and are on the watch list with all that is known of them.
     pub known: u64,

@@ -78,6 +78,13 @@ pub trait Follow {
     fn begins(&mut self) -> Result<(), RescreenError> {
         Ok(())
     }
+    /// The files in which it writes are made: they are this run's, and nobody else's.
+    ///
+    /// # Errors
+    /// Why nothing more must be written: they go, and the run ends.
+    fn begun(&mut self) -> Result<(), RescreenError> {
+        Ok(())
+    }
     /// It begins, or goes on, behind these counts: `read` says how many bytes of the registers were read, of `size` where that
     /// is known.
     fn begin(&mut self, read: Arc<AtomicU64>, size: Option<u64>, counts: &Counts);
@@ -134,7 +141,12 @@ impl Order {
         let mut output = match earlier {
             None => {
                 hands.follow.begins()?;
-                Output::begin_as(&self.out, fingerprint, layout, self.replaces)?
+                let output = Output::begin_as(&self.out, fingerprint, layout, self.replaces)?;
+                if let Err(error) = hands.follow.begun() {
+                    output.discard();
+                    return Err(error);
+                }
+                output
             }
             Some(earlier) => match self.go_on(earlier, (&fingerprint, judging), &mut source, layout)? {
                 Earlier::Done(counts) => return Ok(Ended::Done(counts)),
@@ -142,6 +154,9 @@ impl Order {
             },
         };
         let Hands { stop, checkpoint_every, follow, recorder } = hands;
+        if recorder.is_some() {
+            output.checkpoint()?; // what is recorded from now on is known as this run's, wherever it is cut off
+        }
         follow.begin(source.read(), source.sizes().into_iter().sum(), output.counts());
         let defaults = Defaults { day, event: self.event, region: self.region, kind: self.kind };
         let (within, keeps) = (self.within.as_deref(), recorder.is_some());

@@ -15,6 +15,7 @@ use super::{
     Checkpoint, Counts, Fingerprint, RescreenError,
     columns::{Layout, REJECTS},
     judge::Judged,
+    record::Ledger,
     source::Position,
     spool,
 };
@@ -23,6 +24,9 @@ use crate::{
     jurisdiction::Divisions,
     sheet::{Csv, Format, SheetError, beside},
 };
+
+/// What the name of the rejected rows' file has behind that of the output, and a dot.
+pub const REJECTS_ENDING: &str = "rejects.csv";
 
 /// The output of a run.
 pub struct Output {
@@ -46,13 +50,17 @@ impl Part {
     fn begin(place: PathBuf, header: &[u8], replaces: bool) -> Result<Self, RescreenError> {
         let part = beside(&place, "part");
         let create = || {
-            let file = if replaces { File::create(&part)? } else { File::create_new(&part)? };
-            let mut out = BufWriter::new(file);
-            out.write_all(header)?;
+            let file = if replaces { File::create(&part) } else { File::create_new(&part) };
+            let mut out = BufWriter::new(file.map_err(in_the_way(&part))?);
+            out.write_all(header).map_err(RescreenError::writing(&part))?;
             Ok(out)
         };
-        let out = create().map_err(RescreenError::writing(&part))?;
-        Ok(Self { place, out, written: header.len() as u64 })
+        create().map(|out| Self { place, out, written: header.len() as u64 })
+    }
+
+    /// Takes it away, which is this run's.
+    fn discard(self) {
+        let _ = fs::remove_file(beside(&self.place, "part")); // why the run ends is told
     }
 
     /// Goes on behind what a checkpoint vouches for.
@@ -96,16 +104,30 @@ impl Output {
         let header = |columns| Csv::begin(Vec::new(), columns, layout.csv)?.finish();
         let flagged_header = if layout.format == Format::Csv { header(layout.columns).map_err(&failed)? } else { Vec::new() };
         let flagged = Part::begin(path.to_owned(), &flagged_header, replaces)?;
-        let rejects = Part::begin(beside(path, "rejects.csv"), &header(REJECTS).map_err(&failed)?, replaces)?;
+        let rejects = Part::begin(beside(path, REJECTS_ENDING), &header(REJECTS).map_err(&failed)?, replaces);
+        let rejects = match rejects {
+            Ok(rejects) => rejects,
+            Err(error) => {
+                flagged.discard();
+                return Err(error);
+            }
+        };
         let checkpoint = Checkpoint {
             fingerprint,
             position: Position::default(),
             flagged_bytes: flagged.written,
             rejects_bytes: rejects.written,
             counts: Counts::default(),
+            ledger: Ledger::begin(),
             finished: false,
         };
         Ok(Self { path: path.to_owned(), layout, flagged, rejects, checkpoint, replaces })
+    }
+
+    /// Takes away what was begun.
+    pub(super) fn discard(self) {
+        self.flagged.discard();
+        self.rejects.discard();
     }
 
     /// Goes on from a checkpoint.
@@ -114,7 +136,7 @@ impl Output {
     /// Where what was written is not there any more.
     pub fn resume(path: &Path, checkpoint: Checkpoint, layout: Layout, replaces: bool) -> Result<Self, RescreenError> {
         let flagged = Part::resume(path.to_owned(), checkpoint.flagged_bytes)?;
-        let rejects = Part::resume(beside(path, "rejects.csv"), checkpoint.rejects_bytes)?;
+        let rejects = Part::resume(beside(path, REJECTS_ENDING), checkpoint.rejects_bytes)?;
         Ok(Self { path: path.to_owned(), layout, flagged, rejects, checkpoint, replaces })
     }
 
@@ -127,6 +149,11 @@ impl Output {
     #[must_use]
     pub const fn counts(&self) -> &Counts {
         &self.checkpoint.counts
+    }
+
+    /// What was recorded on the watch list.
+    pub(super) const fn ledger(&mut self) -> &mut Ledger {
+        &mut self.checkpoint.ledger
     }
 
     /// How far the inputs were read.
@@ -143,6 +170,7 @@ impl Output {
         self.flagged.write(&judged.flagged)?;
         self.rejects.write(&judged.rejects)?;
         self.checkpoint.counts.add(&judged.counts);
+        self.checkpoint.ledger.settle();
         self.checkpoint.position = position;
         Ok(())
     }
@@ -189,10 +217,10 @@ pub(super) struct Finishing<'f> {
 impl Finishing<'_> {
     /// Puts everything in its place that is not there yet, all but the checkpoint; then that is on the disk.
     pub(super) fn finish(&self, checkpoint: &Checkpoint) -> Result<(), RescreenError> {
-        let (part, rejects) = (beside(self.path, "part"), beside(self.path, "rejects.csv"));
+        let (part, rejects) = (beside(self.path, "part"), beside(self.path, REJECTS_ENDING));
         if spool::is_used(self.layout.format) {
             self.convert(&part, checkpoint)?;
-            self.put_in_place(&beside(self.path, "new"), self.path)?;
+            self.put_in_place(&made_of(self.path, checkpoint), self.path)?;
         } else {
             self.put_in_place(&whole(part, checkpoint.flagged_bytes)?, self.path)?;
         }
@@ -204,8 +232,7 @@ impl Finishing<'_> {
     fn put_in_place(&self, from: &Path, place: &Path) -> Result<(), RescreenError> {
         match if self.replaces { fs::rename(from, place) } else { move_to_free(from, place) } {
             Err(error) if error.kind() == io::ErrorKind::NotFound && place.exists() => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(RescreenError::InTheWay(place.to_owned())),
-            put => put.map_err(RescreenError::writing(place)),
+            put => put.map_err(in_the_way(place)),
         }
     }
 
@@ -215,13 +242,21 @@ impl Finishing<'_> {
             return Ok(()); // it was made
         }
         whole(part.to_owned(), checkpoint.flagged_bytes)?;
-        let new = beside(self.path, "new");
+        let new = made_of(self.path, checkpoint);
         let spool = spool::Spool { part, place: &new, layout: self.layout };
         spool.convert(self.day, &checkpoint.counts, self.divisions).map_err(|error| {
             let _ = fs::remove_file(&new); // half of it is of no use; the spool stays
             RescreenError::output(self.path)(error)
         })?;
         sync_folder(part).and_then(|()| fs::remove_file(part)).map_err(RescreenError::writing(part))
+    }
+}
+
+/// Something is there already that is not this run's, or it failed otherwise.
+fn in_the_way(place: &Path) -> impl Fn(io::Error) -> RescreenError {
+    move |error| match error.kind() {
+        io::ErrorKind::AlreadyExists => RescreenError::InTheWay(place.to_owned()),
+        _ => RescreenError::writing(place)(error),
     }
 }
 
@@ -260,36 +295,40 @@ pub fn checkpoint_of(path: &Path) -> PathBuf {
     beside(path, "checkpoint")
 }
 
-/// Every file that a run writes whose output is at `path`.
+/// Where an output is made that is not written row by row: under a name that is the run's alone.
+#[must_use]
+pub fn made_of(path: &Path, checkpoint: &Checkpoint) -> PathBuf {
+    match checkpoint.ledger.tag() {
+        "" => beside(path, "new"), // begun by an earlier version
+        tag => beside(path, &format!("{tag}.new")),
+    }
+}
+
+/// Every file that a run writes whose output is at `path`, but for that which no other file can be named as ([`made_of`]).
 #[must_use]
 pub fn beside_of(path: &Path) -> Vec<PathBuf> {
-    let (rejects, checkpoint) = (beside(path, "rejects.csv"), checkpoint_of(path));
-    vec![
-        path.to_owned(),
-        beside(path, "part"),
-        beside(path, "new"),
-        beside(&rejects, "part"),
-        rejects,
-        beside(&checkpoint, "new"),
-        checkpoint,
-    ]
+    let (rejects, checkpoint) = (beside(path, REJECTS_ENDING), checkpoint_of(path));
+    vec![path.to_owned(), beside(path, "part"), beside(&rejects, "part"), rejects, beside(&checkpoint, "new"), checkpoint]
 }
 
 /// The files that a run has written, which does not replace any, whose output is at `path`: all beside it, and those that it has
 /// put in their place. The checkpoint by which these are known comes behind them.
 #[must_use]
 pub fn written_of(path: &Path) -> Vec<PathBuf> {
-    let (rejects, checkpoint) = (beside(path, "rejects.csv"), checkpoint_of(path));
-    let [part, rejects_part, new] = [beside(path, "part"), beside(&rejects, "part"), beside(path, "new")];
-    let finished = Checkpoint::read(&checkpoint).is_some_and(|checkpoint| checkpoint.finished);
+    let (rejects, checkpoint) = (beside(path, REJECTS_ENDING), checkpoint_of(path));
+    let [part, rejects_part] = [beside(path, "part"), beside(&rejects, "part")];
+    let left = Checkpoint::read(&checkpoint);
+    let finished = left.as_ref().is_some_and(|left| left.finished);
+    let made = left.map(|left| made_of(path, &left));
     let mut written = Vec::new();
-    if finished && !part.exists() && !new.exists() {
+    if finished && !part.exists() && !made.as_ref().is_some_and(|made| made.exists()) {
         written.push(path.to_owned());
     }
     if finished && !rejects_part.exists() {
         written.push(rejects);
     }
-    written.extend([beside(&checkpoint, "new"), checkpoint, part, rejects_part, new]);
+    written.extend([beside(&checkpoint, "new"), checkpoint, part, rejects_part]);
+    written.extend(made);
     written
 }
 

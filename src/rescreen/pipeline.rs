@@ -103,7 +103,7 @@ fn write(outcomes: Receiver<Receiver<Outcome>>, output: &mut Output, how: &mut R
         let (mut judged, position) = outcome.map_err(|error| output.failed(error))?;
         if let Some(recorder) = how.recorder.as_deref_mut() {
             // before it is written: what a checkpoint covers is on the watch list
-            let tally = recorder.record(std::mem::take(&mut judged.watched))?;
+            let tally = recorder.record(std::mem::take(&mut judged.watched), output.ledger())?;
             judged.counts.recorded += tally.recorded;
             judged.counts.known += tally.known;
         }

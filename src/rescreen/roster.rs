@@ -3,7 +3,7 @@
 //! A firm is found by its unified social credit code, else by its name as the engine reads it. A licence exempts within its kind
 //! until its last day, as it would in a request; the others are noted beside the firm.
 
-use std::path::Path;
+use std::{borrow::Cow, path::Path};
 
 use rustc_hash::FxHashMap;
 
@@ -102,7 +102,7 @@ pub enum RosterError {
     Open(#[from] OpenError),
     /// A row cannot be understood.
     #[error("line {0}: {1}")]
-    Row(u64, &'static str),
+    Row(u64, Cow<'static, str>),
 }
 
 impl Rosters {
@@ -129,24 +129,24 @@ impl Rosters {
             && let Some(piece) = register.pieces.next_piece()?
         {
             match piece {
-                Piece::Bad(line, _) => wrong = wrong.or(Some((line, "it cannot be read"))),
+                Piece::Bad(line, _) => wrong = wrong.or(Some((line, "it cannot be read".into()))),
                 Piece::Block(block) => register.records.each(&block, &mut |line, row| {
-                    let added = row.map_err(|_| "it cannot be read").and_then(|row| self.row(row, meaning, engine));
-                    wrong = wrong.or(added.err().map(|why| (line, why)));
+                    let added = row.map_err(|_| "it cannot be read".into()).and_then(|row| self.row(row, meaning, engine));
+                    wrong = wrong.take().or(added.err().map(|why| (line, why)));
                 }),
             }
         }
         wrong.map_or(Ok(()), |(line, why)| Err(RosterError::Row(line, why)))
     }
 
-    fn row(&mut self, row: &Row<'_>, meaning: Meaning, engine: &Engine) -> Result<(), &'static str> {
+    fn row(&mut self, row: &Row<'_>, meaning: Meaning, engine: &Engine) -> Result<(), Cow<'static, str>> {
         if self.entries.len() >= self.most {
-            return Err("the rosters have more rows than are taken");
+            return Err(format!("the rosters have more than {} rows together", self.most).into());
         }
         let code = row.get(Column::Uscc).to_ascii_uppercase();
         let name = Normalized::of(row.get(Column::Name), engine.characters()).text();
         if name.is_empty() && code.is_empty() {
-            return Err("it has neither a name nor a code");
+            return Err("it has neither a name nor a code".into());
         }
         let licence = match meaning {
             Meaning::Licensed(kind) => Some(licence(row, kind)?),

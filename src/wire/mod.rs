@@ -16,7 +16,7 @@ use crate::set::Member;
 
 pub(crate) use request::day_in;
 pub use request::{Understood, Violation, understand};
-pub(crate) use rescreened::rescreened;
+pub(crate) use rescreened::{answered, rescreened};
 pub(crate) use response::licence;
 pub use response::{Bases, respond};
 pub use wordlist::{Draft, InstrumentFilter, draft, instrument_filter, instrument_in_full, instruments, problems, term};

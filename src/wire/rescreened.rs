@@ -4,13 +4,20 @@ use sha2::{Digest, Sha256};
 
 use super::{
     licence, number,
-    v1::{RecordScreeningRequest, ScreenRequest},
+    v1::{RecordScreeningRequest, RecordScreeningResponse, ScreenRequest},
     watch::code,
 };
-use crate::{hex::Hex, rescreen::record::Watched, screen::ENGINE_VERSION, vocabulary::Event, watch::Source};
+use crate::{
+    hex::Hex,
+    rescreen::record::{Answered, Watched},
+    screen::ENGINE_VERSION,
+    vocabulary::Event,
+    watch::Source,
+};
 
-/// The request that records a firm which a re-screening flagged, by the lists with this hash. The same firm is the same request.
-pub(crate) fn rescreened(watched: &Watched, lists_hash: &str) -> RecordScreeningRequest {
+/// The request that records a firm which the run of a re-screening flagged, by the lists with this hash. The same firm is the same
+/// request, whatever the run.
+pub(crate) fn rescreened(watched: &Watched, lists_hash: &str, run: &str) -> RecordScreeningRequest {
     let Watched { firm, uscc, .. } = watched;
     let at = &firm.circumstances;
     let screen = ScreenRequest {
@@ -26,7 +33,13 @@ pub(crate) fn rescreened(watched: &Watched, lists_hash: &str) -> RecordScreening
         ..ScreenRequest::default()
     };
     let request = RecordScreeningRequest { screen: Some(screen), source: number(Source::Rescreening), ..Default::default() };
-    RecordScreeningRequest { request_id: id_of(&request), ..request }
+    RecordScreeningRequest { request_id: id_of(&request), run: run.to_owned(), ..request }
+}
+
+/// What was answered to it.
+pub(crate) fn answered(answer: RecordScreeningResponse) -> Answered {
+    let sequence = answer.head.map_or(0, |head| head.sequence);
+    Answered { recorded: answer.recorded, run: answer.run, sequence }
 }
 
 /// A request's id by what it says: a firm that stands twice in a register, with two scopes, would else be new each time.

@@ -81,6 +81,7 @@ NOT_REPLAYED = {
     ("get", "/v1/changes"),
     ("get", "/v1/referrals:stream"),
     ("get", "/v1/journal:backup"),
+    ("get", "/v1/operations/{name}:readOutput"),
 }
 
 

@@ -13,14 +13,14 @@ pub(crate) fn mingcha(args: &[&str]) -> Output {
 }
 
 /// The lists, in a folder.
-pub(super) fn export(bureau: &Bureau, name: &str) -> String {
+pub(crate) fn export(bureau: &Bureau, name: &str) -> String {
     let folder = bureau.path(name).to_str().expect("a path of text").to_owned();
     assert!(mingcha(&["lists", "export", &folder]).status.success());
     folder
 }
 
 /// An instrument that prohibits 日用 everywhere; with another word in it, so that it hits its own canary.
-pub(super) const DRAFT: &str = r#"id = "draft-2026"
+pub(crate) const DRAFT: &str = r#"id = "draft-2026"
 title = "关于某某字样的通知"
 document_number = "某发〔2026〕1号"
 issuer = "某局"

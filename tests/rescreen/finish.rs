@@ -16,7 +16,7 @@ use mingcha::{
     rescreen::{
         Counts, Order, RescreenError,
         order::{Ended, Follow, Hands, Judging},
-        output::beside_of,
+        output::{beside_of, made_of},
         source::Position,
     },
     sheet::CsvOptions,
@@ -26,11 +26,24 @@ use mingcha::{
 use super::{Bureau, resume::register};
 use crate::support::engine;
 
-struct Nobody;
+/// Does something when a run is about to begin, or has put on the disk how far it is.
+struct Then<'f> {
+    begins: &'f dyn Fn(),
+    kept: &'f dyn Fn(),
+}
 
-impl Follow for Nobody {
+const NOBODY: Then<'static> = Then { begins: &|| {}, kept: &|| {} };
+
+impl Follow for Then<'_> {
+    fn begins(&mut self) -> Result<(), RescreenError> {
+        (self.begins)();
+        Ok(())
+    }
     fn begin(&mut self, _: Arc<AtomicU64>, _: Option<u64>, _: &Counts) {}
     fn tell(&mut self, _: &Counts, _: Position) {}
+    fn kept(&mut self, _: &Counts, _: Position) {
+        (self.kept)();
+    }
     fn end(&mut self) {}
 }
 
@@ -53,8 +66,12 @@ fn order(bureau: &Bureau, out: &str) -> Order {
 
 /// Carries the order out, or goes on with it.
 fn carried_out(order: &Order) -> Result<Ended, RescreenError> {
+    followed(order, NOBODY)
+}
+
+fn followed(order: &Order, mut follow: Then<'_>) -> Result<Ended, RescreenError> {
     let stop = AtomicBool::new(false);
-    let hands = Hands { stop: &stop, checkpoint_every: Duration::from_secs(60), follow: &mut Nobody, recorder: None };
+    let hands = Hands { stop: &stop, checkpoint_every: Duration::ZERO, follow: &mut follow, recorder: None };
     order.carry_out(Judging { engine: engine(), delta: None, day: jiff::civil::date(2026, 11, 1) }, order.earlier(), hands)
 }
 
@@ -69,15 +86,16 @@ fn it_is_gone_on_with_at_every_step() {
     for out in ["out.csv", "out.jsonl", "out.xlsx", "out.parquet"] {
         let (order, at) = (order(&bureau, out), |ending: &str| bureau.path(&format!("{out}{ending}")));
         let spooled = [".xlsx", ".parquet"].iter().any(|ending| out.ends_with(ending));
-        fs::create_dir(at(if spooled { ".new" } else { "" })).expect("made"); // in the way of its finish
-        carried_out(&order).expect_err("it cannot be put in its place");
-        fs::remove_dir(at(if spooled { ".new" } else { "" })).expect("removed");
+        let out_or_made = || if spooled { made_of(&at(""), &order.earlier().expect("a checkpoint")) } else { at("") };
+        let in_the_way = || drop(fs::create_dir(out_or_made())); // of its finish; it may be there
+        followed(&order, Then { kept: &in_the_way, ..NOBODY }).expect_err("it cannot be put in its place");
+        fs::remove_dir(out_or_made()).expect("removed");
         assert!(order.earlier().expect("a checkpoint").finished, "{out}");
         let spool = fs::read(at(".part")).expect("it is beside");
         let Ok(Ended::Done(counts)) = carried_out(&order) else { panic!("{out} is not gone on with") };
         let done = [at(""), at(".rejects.csv")].map(|file| fs::read(file).expect("it is in its place"));
         let steps: [&dyn Fn(); 5] = [
-            &|| renamed(&at(""), &at(if spooled { ".new" } else { ".part" })), // nothing was put in its place yet
+            &|| renamed(&at(""), &if spooled { out_or_made() } else { at(".part") }), // nothing was put in its place yet
             &|| renamed(&at(".rejects.csv"), &at(".rejects.csv.part")),
             &|| {}, // all but the tidying up
             &|| {
@@ -86,7 +104,7 @@ fn it_is_gone_on_with_at_every_step() {
             },
             &|| {
                 fs::write(at(".part"), if spooled { &spool } else { &done[0] }).expect("written"); // half made
-                fs::write(at(if spooled { ".new" } else { "" }), b"half").expect("written");
+                fs::write(out_or_made(), b"half").expect("written");
             },
         ];
         for (step, undo) in steps.iter().enumerate() {
@@ -100,7 +118,37 @@ fn it_is_gone_on_with_at_every_step() {
             }
             let left = beside_of(&at("")).iter().filter(|file| file.exists()).count();
             assert_eq!(left, 3, "{out} {step}: the output, its rejects, the checkpoint");
+            assert!(!spooled || !out_or_made().exists(), "{out} {step}");
         }
         fs::remove_file(at(".checkpoint")).expect("removed");
+    }
+}
+
+#[test]
+fn what_is_put_there_at_the_last_moment_is_not_touched() {
+    let bureau = Bureau::new();
+    bureau.write("firms.csv", register(60));
+    for theirs in ["out.xlsx.part", "out.xlsx.rejects.csv.part"] {
+        let order = Order { replaces: false, ..order(&bureau, "out.xlsx") };
+        let put = || drop(bureau.write(theirs, "a person's")); // it has looked, and has made nothing yet
+        match followed(&order, Then { begins: &put, ..NOBODY }) {
+            Err(RescreenError::InTheWay(file)) => assert_eq!(file, bureau.path(theirs)),
+            other => panic!("{theirs}: {other:?}"),
+        }
+        assert_eq!((bureau.read(theirs).as_str(), bureau.files()), ("a person's", vec!["firms.csv".to_owned(), theirs.to_owned()]));
+        fs::remove_file(bureau.path(theirs)).expect("it is there");
+    }
+}
+
+#[test]
+fn what_has_the_name_of_something_half_made_is_not_touched() {
+    let bureau = Bureau::new();
+    bureau.write("firms.csv", register(600));
+    for replaces in [true, false] {
+        let order = Order { replaces, ..order(&bureau, &format!("out-{replaces}.xlsx")) };
+        let theirs = format!("out-{replaces}.xlsx.new");
+        let put = || drop(bureau.write(&theirs, "a person's"));
+        assert!(matches!(followed(&order, Then { kept: &put, ..NOBODY }), Ok(Ended::Done(_))));
+        assert!(bureau.read(&theirs) == "a person's" && order.out.exists());
     }
 }

@@ -107,6 +107,9 @@ fn others_read_what_is_written() {
     assert!(!bureau.files().iter().any(|name| name.contains(".part") || name.contains(".new")), "{:?}", bureau.files());
 }
 
+/// What is told where a panic was caught, or the rows of a row group are not there.
+const BROKEN: &str = "the Parquet file is broken: ";
+
 /// Reads a whole register; how many pieces there are.
 fn read(path: &Path) -> Result<usize, OpenError> {
     let mut register = Register::open(path, &Options { kind: Some(Kind::Parquet), ..Options::default() })?;
@@ -122,11 +125,28 @@ fn a_broken_file_is_an_error_and_no_end() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("broken.parquet");
     let (mut whole, mut broken) = (0, 0);
+    let mut asserted = Vec::new(); // within: which is caught
     for (at, flip) in (0..PYARROW.len()).zip([0x01, 0x80, 0xFF].into_iter().cycle()) {
         let mut bytes = PYARROW.to_vec();
         bytes[at] ^= flip;
-        fs::write(&path, bytes).expect("written");
-        *(if read(&path).is_ok() { &mut whole } else { &mut broken }) += 1; // some are asserted within, which is caught
+        fs::write(&path, &bytes).expect("written");
+        match read(&path).map_err(|error| error.to_string()) {
+            Ok(_) => whole += 1,
+            Err(why) => {
+                broken += 1;
+                if why.contains(BROKEN) && !why.contains("row group") {
+                    asserted.push((bytes, why));
+                }
+            }
+        }
     }
     assert!(whole > 0 && broken > 2000, "{whole} {broken}"); // whole: in what is not read, as the columns that nobody asks for
+    let (bytes, why) = asserted.first().expect("some of what a file says is asserted");
+    let bureau = Bureau::new();
+    bureau.write("broken.parquet", bytes);
+    let output = bureau.run(&["broken.parquet"], "out.csv", &[]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let why = &why[why.find(BROKEN).expect("it says so")..];
+    assert!(output.status.code() == Some(3) && said.contains(why.lines().next().expect("a line")), "{why}: {said}");
+    assert!(!said.contains("panicked") && !said.contains("RUST_BACKTRACE"), "a panic that is caught is nobody's matter: {said}");
 }

@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Child, Command, Output},
     time::{Duration, Instant},
 };
 
@@ -161,9 +161,13 @@ fn a_folder_that_nobody_serves_does_too() {
 }
 
 /// A run that has recorded something and is not at its end.
-fn under_way(bureau: &Bureau, url: &str) -> std::process::Child {
+fn under_way(bureau: &Bureau, url: &str) -> Child {
+    under_way_with(bureau, url, &[])
+}
+
+fn under_way_with(bureau: &Bureau, url: &str, more: &[&str]) -> Child {
     let args = ["--record", "--server", url, "--checkpoint-every", "0"];
-    let mut child = bureau.command(&["firms.csv"], "out.csv", &args).spawn().expect("mingcha runs");
+    let mut child = bureau.command(&["firms.csv"], "out.csv", &[&args[..], more].concat()).spawn().expect("mingcha runs");
     let begun = Instant::now();
     while Checkpoint::read(&bureau.path("out.csv.checkpoint")).is_none_or(|checkpoint| checkpoint.counts.recorded == 0) {
         assert!(child.try_wait().expect("it can be asked").is_none(), "it ended before it could be stopped");
@@ -177,8 +181,7 @@ fn under_way(bureau: &Bureau, url: &str) -> std::process::Child {
 fn goes_on(bureau: &Bureau, url: &str) {
     let whole = told(&bureau.rescreen(&["firms.csv"], "whole.csv", &[]));
     let said = bureau.rescreen(&["firms.csv"], "out.csv", &["--resume", "--record", "--server", url]);
-    let [new, known] = recorded(&said);
-    assert!(told(&said) == whole && new + known == whole[2], "{said}");
+    assert!(told(&said) == whole && recorded(&said) == [whole[2], 0], "{said}");
     assert!(bureau.read("out.csv") == bureau.read("whole.csv"), "the output differs");
     assert_eq!(journal(bureau).len() as u64, whole[2]);
 }
@@ -201,15 +204,79 @@ fn a_service_that_stops_midway_is_gone_on_with() {
     goes_on(&bureau, &url);
 }
 
+fn kill(mut child: Child) {
+    let sent = Command::new("kill").args(["-KILL", &child.id().to_string()]).status().expect("there is kill");
+    assert!(sent.success() && !child.wait().expect("it ends").success());
+}
+
 #[test]
 fn a_run_that_is_killed_midway_records_nothing_twice() {
     let bureau = Bureau::new();
     bureau.write("firms.csv", register(9_000));
     let server = serve(&bureau, &[]);
-    let mut child = under_way(&bureau, &url(&server));
-    let sent = Command::new("kill").args(["-KILL", &child.id().to_string()]).status().expect("there is kill");
-    assert!(sent.success() && !child.wait().expect("it ends").success());
+    kill(under_way(&bureau, &url(&server)));
     goes_on(&bureau, &url(&server));
+}
+
+/// Kills a run when so many more records are in the journal; it puts how far it is on the disk only when it begins.
+fn killed_after(bureau: &Bureau, url: &str, out: &str, records: usize) {
+    let before = journal(bureau).len();
+    let args = ["--record", "--server", url, "--checkpoint-every", "3600"];
+    let mut child = bureau.command(&["firms.csv"], out, &args).spawn().expect("mingcha runs");
+    let begun = Instant::now();
+    while journal(bureau).len() < before + records {
+        assert!(child.try_wait().expect("it can be asked").is_none(), "it ended before it could be killed");
+        assert!(begun.elapsed() < Duration::from_secs(60), "nothing is recorded");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    kill(child);
+    let left = Checkpoint::read(&bureau.path(&format!("{out}.checkpoint"))).expect("it can be gone on with");
+    assert_eq!(left.counts.recorded, 0, "nothing of what it recorded is in its checkpoint");
+}
+
+/// Every firm twice, and some that are on the watch list before.
+fn twice_and_known(bureau: &Bureau, url: &str) {
+    let firms = register(4_500);
+    let (_, rows) = firms.split_once('\n').expect("a header");
+    bureau.write("firms.csv", format!("{firms}{rows}"));
+    bureau.write("known.csv", register(300));
+    bureau.rescreen(&["known.csv"], "known-out.csv", &["--record", "--server", url]);
+}
+
+#[test]
+fn a_run_that_is_killed_counts_as_one_that_was_not() {
+    let whole = Bureau::new();
+    let server = serve(&whole, &[]);
+    twice_and_known(&whole, &url(&server));
+    let expected = whole.rescreen(&["firms.csv"], "out.csv", &["--record", "--server", &url(&server)]);
+    let [new, known] = recorded(&expected);
+    assert!(new > 0 && known > new, "all are known the second time: {expected}");
+
+    let bureau = Bureau::new();
+    let server = serve(&bureau, &[]);
+    let url = url(&server);
+    twice_and_known(&bureau, &url);
+    killed_after(&bureau, &url, "out.csv", 200);
+    // a second time, with what the first had recorded behind it, and some of that in a checkpoint
+    kill(under_way_with(&bureau, &url, &["--resume"]));
+    let said = bureau.rescreen(&["firms.csv"], "out.csv", &["--resume", "--record", "--server", &url]);
+    assert_eq!((told(&said), recorded(&said)), (told(&expected), [new, known]));
+    assert_eq!(journal(&bureau).len(), journal(&whole).len());
+}
+
+#[test]
+fn what_another_run_records_meanwhile_is_not_counted() {
+    let bureau = Bureau::new();
+    bureau.write("firms.csv", register(9_000));
+    let server = serve(&bureau, &[]);
+    let url = url(&server);
+    killed_after(&bureau, &url, "out.csv", 200);
+    let own = journal(&bureau).len() as u64;
+    let other = bureau.rescreen(&["firms.csv"], "other.csv", &["--record", "--server", &url]);
+    let [rest, there] = recorded(&other);
+    assert!(rest > 0 && there >= own, "{other}");
+    let said = bureau.rescreen(&["firms.csv"], "out.csv", &["--resume", "--record", "--server", &url]);
+    assert_eq!(recorded(&said), [there, rest], "each is counted by the run that recorded it: {said}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use mingcha::{
             CancelOperationRequest, DeleteOperationRequest, GetOperationRequest, ListOperationsRequest, WaitOperationRequest,
             operations_client::OperationsClient,
         },
-        v1::{RescreenOptions, StartRescreenRequest, rescreen_service_client::RescreenServiceClient},
+        v1::{ReadOutputRequest, RescreenOptions, StartRescreenRequest, rescreen_service_client::RescreenServiceClient},
     },
 };
 use sha2::{Digest, Sha256};
@@ -162,7 +162,14 @@ async fn operations_are_seen_by_who_started_them_and_by_auditors() {
         refused(operations.cancel_operation(by(who, cancel)).await, code, why);
         let delete = DeleteOperationRequest { name: name.clone() };
         refused(operations.delete_operation(by(who, delete)).await, code, why);
+        let read = ReadOutputRequest { name: name.clone(), ..Default::default() };
+        refused(RescreenServiceClient::new(confined.channel.clone()).read_output(by(who, read)).await, code, why);
     }
+    let read = ReadOutputRequest { name: name.clone(), ..Default::default() };
+    let mut own =
+        RescreenServiceClient::new(confined.channel.clone()).read_output(by("nanjing", read)).await.expect("its own").into_inner();
+    let piece = own.message().await.expect("it is read").expect("one at least");
+    assert!(piece.content == confined.bureau.read("out.csv").as_bytes(), "{piece:?}");
     operations.delete_operation(by("nanjing", DeleteOperationRequest { name: name.clone() })).await.expect("it is deleted");
     refused(operations.get_operation(by("nanjing", get())).await, Code::NotFound, "no operation");
 }

@@ -40,9 +40,8 @@ async fn one_that_was_stopped_goes_on_to_the_same_bytes() {
     interrupted("out.xlsx", "TERM").await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn one_that_records_goes_on_and_records_each_once() {
-    let service = Service::open(&[]).await;
+async fn recording(signal: &str, more: &[&str]) {
+    let service = Service::open(more).await;
     service.bureau.write("firms.csv", register(9_000));
     let request = StartRescreenRequest {
         inputs: vec!["firms.csv".to_owned()],
@@ -51,16 +50,28 @@ async fn one_that_records_goes_on_and_records_each_once() {
     };
     let name = service.starts().start_rescreen(request).await.expect("it starts").into_inner().name;
     service.until(&name, |said| said.recorded > 0).await;
-    service.server.signal("TERM");
+    service.server.signal(signal);
     let mut service = service;
-    assert_eq!(service.server.wait().code(), Some(0));
+    service.server.wait();
+    assert!(!service.bureau.path("out.csv").exists(), "it was done before it could be interrupted");
     let service = service.again(&[]).await;
     let response = response(&service.ended(&name).await);
-    assert_eq!(response.recorded + response.known, response.flagged);
+    assert_eq!((response.recorded, response.known), (response.flagged, 0), "as where nothing had stopped it");
     service.same_as_the_command_line("firms.csv", "out.csv", &[]);
     let journal = std::fs::read_dir(service.data.path().join("journal")).expect("a journal");
     let lines = journal.map(|file| std::fs::read_to_string(file.expect("a file").path()).expect("a text").lines().count());
     assert_eq!(lines.sum::<usize>() as u64, response.flagged);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_records_and_was_stopped_records_each_once() {
+    recording("TERM", &[]).await;
+}
+
+/// With its last checkpoint at its beginning: all that it recorded was recorded behind it.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_records_and_was_killed_counts_what_it_had_recorded() {
+    recording("KILL", &["--rescreen-checkpoint-every", "1h"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

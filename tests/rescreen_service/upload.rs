@@ -68,6 +68,10 @@ async fn bad_uploads_are_refused_and_leave_nothing() {
         (parts(&long, firms("firms.tsv")), "content"),
         (vec![header("firms.tsv", "out.csv", 1025)], "content"),
         (vec![bad(firms("firms.tsv"), |options| options.date = "soon".to_owned())], "options.date"),
+        (parts("甲,乙\n1,2\n", firms("firms.csv")), "there are: 甲, 乙"),
+        (parts("甲,乙\n1,2\n", firms("firms.csv")), "[\"content\"]"),
+        (parts("", firms("firms.csv")), "it is empty"),
+        (parts(FIRMS, firms("firms.xlsx")), "content"),
     ] {
         refused(service.starts().upload_rescreen(stream::iter(sent)).await, Code::InvalidArgument, why);
         assert!(service.bureau.files().is_empty(), "{why}: {:?}", service.bureau.files());
@@ -152,7 +156,7 @@ async fn one_is_not_put_where_another_operation_will_write() {
     service.bureau.write("firms.csv", register(60_000));
     service.start("firms.csv", "running.csv").await.expect("it starts");
     let queued = service.start("firms.csv", "queued.csv").await.expect("it starts").name;
-    let sent = stream::iter(parts(FIRMS, header("queued.csv.rejects.csv", "out.csv", 0)));
+    let sent = stream::iter(parts("企业名称\n某公司\n", header("queued.csv.rejects.csv", "out.csv", 0)));
     refused(service.starts().upload_rescreen(sent).await, Code::AlreadyExists, "another operation writes");
     assert_eq!(state(&service.get(&queued).await), RescreenState::Queued);
     assert!(!service.bureau.path("queued.csv.rejects.csv").exists());

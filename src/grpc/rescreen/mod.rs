@@ -1,6 +1,7 @@
 //! `mingcha.v1.RescreenService`, and `google.longrunning.Operations` by which its operations are followed.
 
 mod operations;
+mod output;
 mod recorder;
 mod upload;
 
@@ -20,14 +21,14 @@ use crate::{
     wire::{
         longrunning::Operation,
         rescreen,
-        v1::{RescreenOptions, StartRescreenRequest, UploadRescreenRequest, rescreen_service_server::RescreenService},
+        v1::{ReadOutputRequest, RescreenOptions, StartRescreenRequest, UploadRescreenRequest, rescreen_service_server::RescreenService},
     },
 };
 
 pub use operations::LongRunning;
 pub use recorder::OwnWatchList;
 
-/// Starts operations.
+/// Starts operations, and reads what they wrote.
 #[derive(Debug)]
 pub struct Rescreens {
     desk: Desk,
@@ -45,6 +46,13 @@ impl Rescreens {
 
 #[tonic::async_trait]
 impl RescreenService for Rescreens {
+    type ReadOutputStream = output::Answers;
+
+    async fn read_output(&self, request: Request<ReadOutputRequest>) -> Result<Response<output::Answers>, Status> {
+        let theirs = opened(&self.desk, &request)?;
+        output::read(&self.desk, theirs, request.into_inner()).await.map(Response::new)
+    }
+
     async fn start_rescreen(&self, request: Request<StartRescreenRequest>) -> Result<Response<Operation>, Status> {
         let (operations, identity) = opened(&self.desk, &request)?;
         let StartRescreenRequest { inputs, output, options } = request.into_inner();

@@ -52,10 +52,7 @@ impl LongRunning {
         name: &str,
         act: impl FnOnce(&Operations, &Arc<Operation>) -> Result<(), Status> + Send + 'static,
     ) -> Result<Response<()>, Status> {
-        let operation = found(&operations, &identity, name)?;
-        if operation.record().owner != identity.id {
-            return Err(status::not_the_owner());
-        }
+        let operation = owned(&operations, &identity, name)?;
         self.desk.work(move |_| act(&operations, &operation)).await?.map(Response::new)
     }
 }
@@ -116,6 +113,12 @@ fn sees(identity: &Identity, record: &Record) -> bool {
 fn found(operations: &Operations, identity: &Identity, name: &str) -> Result<Arc<Operation>, Status> {
     let operation = number(name).and_then(|number| operations.get(number));
     operation.filter(|operation| sees(identity, &operation.record())).ok_or_else(|| status::not_found("operation", name))
+}
+
+/// The operation with a name, which must be the caller's own.
+pub(super) fn owned(operations: &Operations, identity: &Identity, name: &str) -> Result<Arc<Operation>, Status> {
+    let operation = found(operations, identity, name)?;
+    if operation.record().owner == identity.id { Ok(operation) } else { Err(status::not_the_owner()) }
 }
 
 /// The size of a page; refuses what this service does not know.

@@ -21,9 +21,9 @@ use crate::{
     operations::Recording,
     rescreen::{
         RescreenError,
-        record::{Recorder, Tally, Watched},
+        record::{Answered, Ledger, Recorder, Tally, Watched},
     },
-    wire::rescreened,
+    wire::{answered, rescreened},
 };
 
 /// Most firms that are recorded at a time: enough that they are written together.
@@ -74,23 +74,24 @@ struct Own {
 }
 
 impl Recorder for Own {
-    fn record(&mut self, firms: Vec<Watched>) -> Result<Tally, RescreenError> {
-        let calls = firms.into_iter().map(|firm| recorded(&self.counter, firm, &self.stop));
-        let tallied = stream::iter(calls).buffer_unordered(AT_A_TIME).try_fold(Tally::default(), |mut tally, new| {
-            *(if new { &mut tally.recorded } else { &mut tally.known }) += 1;
+    fn record(&mut self, firms: Vec<Watched>, ledger: &mut Ledger) -> Result<Tally, RescreenError> {
+        let run = ledger.run().to_owned();
+        let calls = firms.into_iter().map(|firm| recorded(&self.counter, firm, &self.stop, &run));
+        let tallied = stream::iter(calls).buffer_unordered(AT_A_TIME).try_fold(Tally::default(), |mut tally, answered| {
+            ledger.count(&mut tally, &answered);
             ready(Ok(tally))
         });
         self.runtime.block_on(tallied)
     }
 }
 
-/// Records a firm; says whether anything was new. While the index of the watch list is made again, which may take long, it
+/// Records a firm. While the index of the watch list is made again, which may take long, it
 /// waits.
-async fn recorded(counter: &Counter, firm: Watched, stop: &AtomicBool) -> Result<bool, RescreenError> {
-    let request = rescreened(&firm, counter.version.hash());
+async fn recorded(counter: &Counter, firm: Watched, stop: &AtomicBool, run: &str) -> Result<Answered, RescreenError> {
+    let request = rescreened(&firm, counter.version.hash(), run);
     loop {
         let status = match record::record(counter, request.clone()).await {
-            Ok(answer) => return Ok(answer.recorded),
+            Ok(answer) => return Ok(answered(answer)),
             Err(status) => status,
         };
         let again = status.get_error_details().retry_info().and_then(|info| info.retry_delay);

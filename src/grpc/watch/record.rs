@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use tonic::Status;
 
 use super::super::{
-    counter::{Counter, Settled, body_of},
+    counter::{Counter, Settled, body_of, check_id},
     screening::{SHORT, understand_within},
     status,
 };
@@ -25,54 +25,61 @@ use crate::{
 struct Documents {
     request: ScreenRequest,
     response: ScreenResponse,
+    /// The run of a re-screening in which it was recorded, where it was in one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    run: String,
 }
 
 /// A screening that was made.
 struct Made {
     screening: Screening,
     response: ScreenResponse,
+    run: String,
     documents: Box<RawValue>,
 }
 
-pub(in super::super) async fn record(counter: &Counter, request: RecordScreeningRequest) -> Result<RecordScreeningResponse, Status> {
+pub(in super::super) async fn record(counter: &Counter, mut request: RecordScreeningRequest) -> Result<RecordScreeningResponse, Status> {
+    let run = std::mem::take(&mut request.run); // in another run the same request is the same
+    check_id("run", &run)?;
     let body = body_of(&request);
     let request_id = request.request_id.clone();
     let asked = request.screen.as_ref();
     let short = asked.is_none_or(|screen| screen.name.len() + screen.scope.len() + screen.advertisement.len() <= SHORT);
     let made = if short {
-        make(counter, request)
+        make(counter, request, run)
     } else {
         let theirs = counter.clone();
-        counter.desk.work(move |_| make(&theirs, request)).await?
+        counter.desk.work(move |_| make(&theirs, request, run)).await?
     };
-    let Made { screening, response, documents } = match made {
+    let Made { screening, response, run, documents } = match made {
         Ok(made) => made,
         // what was answered before is answered so again, whatever the lists are now
         Err(refused) => return counter.recalled(request_id, body).await?.map_or(Err(refused), |settled| answer(counter, settled, None)),
     };
     let command = Command::Record(Box::new(screening));
     let settled = counter.submit(command, (request_id, body), Some(documents)).await?;
-    answer(counter, settled, Some(response))
+    answer(counter, settled, Some((response, run)))
 }
 
 /// The answer; of a request that was answered before, the one that was given then.
-fn answer(counter: &Counter, settled: Settled, now: Option<ScreenResponse>) -> Result<RecordScreeningResponse, Status> {
+fn answer(counter: &Counter, settled: Settled, now: Option<(ScreenResponse, String)>) -> Result<RecordScreeningResponse, Status> {
     let Settled { file, head, recorded, before } = settled;
-    let screening = match before.and_then(|before| before.payload.documents) {
+    let (screening, run) = match before.and_then(|before| before.payload.documents) {
         Some(documents) => Some(then(&documents)?),
-        None => now,
-    };
+        None => now.map(|(response, run)| (response, if recorded { run } else { String::new() })),
+    }
+    .unzip();
     let entry = Some(counter.reader().entry(&file));
-    Ok(RecordScreeningResponse { screening, entry, head: Some(read::head(head)), recorded })
+    Ok(RecordScreeningResponse { screening, entry, head: Some(read::head(head)), recorded, run: run.unwrap_or_default() })
 }
 
-/// The answer that was given then.
-fn then(documents: &RawValue) -> Result<ScreenResponse, Status> {
+/// The answer that was given then, and the run that it was in.
+fn then(documents: &RawValue) -> Result<(ScreenResponse, String), Status> {
     let documents: Result<Documents, _> = serde_json::from_str(documents.get());
-    documents.map(|documents| documents.response).map_err(|_| status::unreadable_record())
+    documents.map(|documents| (documents.response, documents.run)).map_err(|_| status::unreadable_record())
 }
 
-fn make(counter: &Counter, request: RecordScreeningRequest) -> Result<Made, Status> {
+fn make(counter: &Counter, request: RecordScreeningRequest, run: String) -> Result<Made, Status> {
     let engine = counter.version.engine();
     let path = |field: &str| format!("screen.{field}");
     let within = |violations: Vec<Violation>| violations.into_iter().map(|violation| violation.within(&path)).collect();
@@ -86,7 +93,7 @@ fn make(counter: &Counter, request: RecordScreeningRequest) -> Result<Made, Stat
     let response = respond(&understood, &answer, engine, &mut bases);
     let response = ScreenResponse { bases: bases.into_shared(), ..response };
     let screening = office::screening(&understood.firm, read::code(&screen.uscc), &answer, engine, (source, operates));
-    let documents = Documents { request: screen, response };
+    let documents = Documents { request: screen, response, run };
     let written = serde_json::value::to_raw_value(&documents).map_err(|_| status::unreadable_record())?;
-    Ok(Made { screening, response: documents.response, documents: written })
+    Ok(Made { screening, response: documents.response, run: documents.run, documents: written })
 }

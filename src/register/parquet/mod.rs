@@ -5,11 +5,10 @@
 
 mod column;
 mod file;
+mod unbroken;
 
 use std::{
-    any::Any,
     fs::File,
-    panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{Arc, atomic::AtomicU64},
 };
@@ -21,7 +20,11 @@ use parquet::{
     schema::types::SchemaDescriptor,
 };
 
-use self::{column::Column, file::Guarded};
+use self::{
+    column::Column,
+    file::Guarded,
+    unbroken::{broken, unbroken},
+};
 use super::{
     OpenError,
     blocks::{BLOCK, Block, Form, LONGEST_RECORD, Piece, Unreadable},
@@ -170,17 +173,4 @@ fn columns(schema: &SchemaDescriptor, said: &Said) -> Result<(Vec<usize>, Picks)
         leaf.filter(|leaf| column::is_text(&schema.column(*leaf))).ok_or_else(|| ColumnsError::NoText(headers[root].to_owned()))
     };
     Ok((picked.into_iter().map(leaf).collect::<Result<_, _>>()?, picks))
-}
-
-/// Does what may panic where a file is broken: some of what a file says is asserted, not checked, by who reads it.
-fn unbroken<T>(read: impl FnOnce() -> Result<T, OpenError>) -> Result<T, OpenError> {
-    let said = |panic: &(dyn Any + Send)| {
-        let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-        text.unwrap_or("it is broken").to_owned()
-    };
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| Err(broken(&said(&*panic))))
-}
-
-fn broken(why: &str) -> OpenError {
-    std::io::Error::new(std::io::ErrorKind::InvalidData, format!("the Parquet file is broken: {why}")).into()
 }
