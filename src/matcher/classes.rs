@@ -64,13 +64,10 @@ impl Classes {
                 continue;
             }
             let narrow = if leads { free.next_back().inspect(|class| leading = *class) } else { free.next() };
-            let class = match narrow {
-                Some(class) => class,
-                None => {
-                    wide.insert(c, wide_class(wide.len())?);
-                    WIDE
-                }
-            };
+            let class = narrow.unwrap_or(WIDE);
+            if narrow.is_none() {
+                wide.insert(c, wide_class(wide.len())?);
+            }
             ideograph[usize::from(class)] = is_ideograph(c);
             read.insert(c, class);
         }
@@ -154,7 +151,7 @@ impl Classes {
     fn skip<'t>(&self, mut rest: &'t [u8]) -> &'t [u8] {
         while let Some(bytes) = rest.first_chunk::<8>() {
             let two = u64::from_le_bytes(*bytes);
-            if two & 0xF0_0000_F0 != 0xE0_0000_E0 || self.leads.holds_any(two) {
+            if two & 0xF000_00F0 != 0xE000_00E0 || self.leads.holds_any(two) {
                 break;
             }
             rest = &rest[6..];

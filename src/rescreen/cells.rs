@@ -149,7 +149,9 @@ impl<'e> Cells<'e> {
             let (id, field, span) = (hit.occurrence.term, hit.occurrence.field, hit.occurrence.span);
             let _ = write!(self.texts.hits.next(), "{}:{}-{}", field.id(), span.start_char, span.end_char);
             let marks = self.marks.iter_mut().zip([Field::Name, Field::Scope]).find(|(_, of)| *of == field);
-            marks.into_iter().for_each(|(marks, _)| marks.push(span.start_byte as usize..span.end_byte as usize));
+            if let Some((marks, _)) = marks {
+                marks.push(span.start_byte as usize..span.end_byte as usize);
+            }
             if !self.terms.contains(&id) {
                 self.terms.push(id);
                 let term = lists.term(id);
