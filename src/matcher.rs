@@ -193,3 +193,27 @@ enum Rare {
     /// Is skipped, with so many bytes.
     Skip(usize),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::embedded;
+
+    #[test]
+    fn the_fast_way_finds_what_is_found() {
+        let characters = Characters::load(&embedded::files(), &mut Vec::new());
+        for (terms, texts) in [
+            (&["融"][..], &["信融通", "融", "某地融", "x融y", "信用", ""][..]),
+            (
+                &["网贷", "贷款", "p2p"],
+                &["某地网贷", "网网贷", "网、贷", "网(wang)贷", "网络贷款", "网", "Ｐ2p网", "某𠮷网贷公司", "网x贷"],
+            ),
+        ] {
+            let matcher = Matcher::of((0..).map(TermId).zip(terms.iter().copied()), &characters).expect("few terms");
+            for text in texts {
+                let found = matcher.find(&Normalized::of(text, &characters));
+                assert_eq!(matcher.occurs(text, &characters), !found.is_empty(), "{terms:?} in {text}");
+            }
+        }
+    }
+}

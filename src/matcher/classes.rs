@@ -42,8 +42,6 @@ pub(super) struct Classes {
     beyond: FxHashMap<char, u8>,
     pub(super) wide: FxHashMap<char, [u8; 2]>,
     pub(super) ideograph: [bool; 256],
-    /// Which classes stand second in a term.
-    seconds: [bool; 256],
 }
 
 impl Classes {
@@ -78,7 +76,7 @@ impl Classes {
         for (c, class) in read.iter().filter(|(c, _)| (**c as usize) < BASIC_PLANE) {
             of_read[*c as usize] = *class;
         }
-        // a term of a single character goes on with every other
+        // the classes that stand second in a term; a term of a single character goes on with every other
         let mut seconds = [spellings.clone().any(|spelling| spelling.chars().nth(1).is_none()); 256];
         for class in spellings.filter_map(|spelling| read.get(&spelling.chars().nth(1)?)) {
             seconds[usize::from(*class)] = true;
@@ -87,7 +85,6 @@ impl Classes {
             leading,
             leads: Marked(plane(0)?),
             goes_on: Marked(plane(0)?),
-            seconds,
             basic: plane(OTHER)?,
             beyond: FxHashMap::default(),
             wide,
@@ -99,14 +96,14 @@ impl Classes {
                 Reading::As(to) => of_read.get(to as usize).or_else(|| read.get(&to)).copied().unwrap_or(OTHER),
             };
             classes.set(c, class, characters);
+            if !is_step(class) || seconds[usize::from(class)] {
+                classes.goes_on.mark(c);
+            }
         }
         Ok(classes)
     }
 
     fn set(&mut self, c: char, class: u8, characters: &Characters) {
-        if !is_step(class) || self.seconds[usize::from(class)] {
-            self.goes_on.mark(c);
-        }
         if class == OTHER {
             return;
         }

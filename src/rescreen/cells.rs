@@ -88,6 +88,13 @@ impl List {
         }
         &mut self.0
     }
+
+    /// Adds a value, unless it is there.
+    fn add_once(&mut self, value: &str) {
+        if !self.0.split(SEPARATOR).any(|known| known == value) {
+            self.next().push_str(value);
+        }
+    }
 }
 
 impl Texts {
@@ -125,13 +132,11 @@ impl<'e> Cells<'e> {
         let day = flagged.firm.circumstances.day;
         for informed in &shown.inform {
             let name = self.bodies.entry(informed.body).or_insert_with(|| body_name(&informed.body, day, lists).0);
-            if !self.texts.bodies.0.split(SEPARATOR).any(|told| told == name) {
-                self.texts.bodies.next().push_str(name); // what were two bodies may be one by now
-            }
+            self.texts.bodies.add_once(name); // what were two bodies may be one by now
         }
         let notes = flagged.notes.iter().map(String::as_str);
         for warning in flagged.code.iter().map(|code| code.chinese()).chain(notes) {
-            self.texts.warnings.next().push_str(warning);
+            self.texts.warnings.add_once(warning);
         }
     }
 
@@ -225,7 +230,7 @@ impl<'e> Cells<'e> {
     }
 
     /// The rules that an answer's decision rests on: the strongest of its strongest hits.
-    pub(super) fn decisive(&mut self, answer: &Answer<'_>) -> String {
+    pub(super) fn decisive(&self, answer: &Answer<'_>) -> String {
         let engine = self.engine;
         let hits = answer.hits.iter().filter(|hit| engine.decision(hit) == answer.decision);
         let mut rules: Vec<RuleId> = Vec::new();
