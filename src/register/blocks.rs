@@ -6,6 +6,8 @@ use std::io::{self, Read};
 
 use memchr::{memchr, memchr_iter, memchr2, memrchr};
 
+use super::buffer::Buffer;
+
 /// Size of a block, in bytes, where records are no longer.
 pub(super) const BLOCK: usize = 256 * 1024;
 /// Longest record, in bytes. Longer than any that a limit lets through, however it is written.
@@ -58,7 +60,7 @@ pub struct Block {
     /// The number of the first one's line, from 1.
     pub line: u64,
     /// Their bytes.
-    pub bytes: Vec<u8>,
+    pub bytes: Buffer,
 }
 
 /// Why a line cannot be read.
@@ -74,15 +76,15 @@ pub enum Unreadable {
 pub struct Blocks<R> {
     input: R,
     form: Form,
-    pending: Vec<u8>,
+    pending: Buffer,
     line: u64,
     ended: bool,
 }
 
 impl<R: Read> Blocks<R> {
     /// Cuts a stream whose first byte stands in line `line`.
-    pub const fn new(input: R, form: Form, line: u64) -> Self {
-        Self { input, form, pending: Vec::new(), line, ended: false }
+    pub fn new(input: R, form: Form, line: u64) -> Self {
+        Self { input, form, pending: Buffer::new(), line, ended: false }
     }
 
     /// The next piece; none at the end.
@@ -111,27 +113,21 @@ impl<R: Read> Blocks<R> {
     }
 
     fn fill(&mut self, most: usize) -> io::Result<()> {
-        let mut filled = self.pending.len();
-        self.pending.resize(most.max(filled), 0);
-        let mut result = Ok(());
-        while !self.ended && filled < most {
-            match self.input.read(&mut self.pending[filled..]) {
-                Ok(read) => (filled, self.ended) = (filled + read, read == 0),
+        while !self.ended && self.pending.len() < most {
+            match self.input.read(self.pending.room(most)) {
+                Ok(0) => self.ended = true,
+                Ok(read) => self.pending.take_in(read),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    result = Err(error);
-                    break;
-                }
+                Err(error) => return Err(error),
             }
         }
-        self.pending.truncate(filled);
-        result
+        Ok(())
     }
 
     /// The first `end` bytes as a block.
     fn take(&mut self, end: usize) -> Piece {
-        let mut rest = Vec::with_capacity(BLOCK);
-        rest.extend_from_slice(&self.pending[end..]);
+        let mut rest = self.pending.another();
+        rest.extend(&self.pending[end..]);
         let mut bytes = std::mem::replace(&mut self.pending, rest);
         bytes.truncate(end);
         let line = self.line;
@@ -145,7 +141,7 @@ impl<R: Read> Blocks<R> {
         self.line += 1;
         let broken = memchr(self.form.record, &self.pending);
         match broken {
-            Some(at) => drop(self.pending.drain(..=at)),
+            Some(at) => self.pending.cut_off(at + 1),
             None => self.skip_line()?,
         }
         let reason = if open && (broken.is_some() || self.ended) { Unreadable::OpenQuote } else { Unreadable::TooLong };
@@ -154,14 +150,14 @@ impl<R: Read> Blocks<R> {
 
     fn skip_line(&mut self) -> io::Result<()> {
         loop {
-            self.pending.clear();
+            self.pending.truncate(0);
             self.fill(BLOCK)?;
             if let Some(at) = memchr(self.form.record, &self.pending) {
-                self.pending.drain(..=at);
+                self.pending.cut_off(at + 1);
                 return Ok(());
             }
             if self.ended {
-                self.pending.clear();
+                self.pending.truncate(0);
                 return Ok(());
             }
         }
@@ -252,7 +248,7 @@ mod tests {
     }
 
     fn block(line: u64, bytes: &[u8]) -> Piece {
-        Piece::Block(Block { line, bytes: bytes.to_vec() })
+        Piece::Block(Block { line, bytes: bytes.to_vec().into() })
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! those it wants to know more of ([`firm`]).
 
 pub mod blocks;
+mod buffer;
 pub mod columns;
 pub mod expand;
 pub mod firm;

@@ -249,7 +249,7 @@ fn header<R: Read>(blocks: &mut Blocks<R>, form: Form, encoding: Encoding, said:
     }
     let shape = Shape::Table { width: headers.len(), picks: Picks::find(&headers, said)? };
     let lines = memchr::memchr_iter(form.record, &block.bytes[..end]).count() as u64;
-    Ok((shape, Piece::Block(Block { line: block.line + lines, bytes: block.bytes[end..].to_vec() })))
+    Ok((shape, Piece::Block(Block { line: block.line + lines, bytes: block.bytes[end..].to_vec().into() })))
 }
 
 fn fields(text: &str, form: Form) -> Option<csv::StringRecord> {

@@ -247,7 +247,7 @@ mod tests {
     /// Each row as `LINE NAME|SCOPE`, or as `LINE !` with what is wrong.
     fn read(records: &Records, bytes: &[u8]) -> Vec<String> {
         let mut read = Vec::new();
-        records.each(&Block { line: 2, bytes: bytes.to_vec() }, &mut |line, row| {
+        records.each(&Block { line: 2, bytes: bytes.to_vec().into() }, &mut |line, row| {
             read.push(match row {
                 Ok(row) => format!("{line} {}|{}", row.get(Column::Name), row.get(Column::Scope)),
                 Err(fault) => format!("{line} ! {:?}", fault.why),

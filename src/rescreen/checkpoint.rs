@@ -48,6 +48,9 @@ pub struct Checkpoint {
     pub fingerprint: Fingerprint,
     /// How far the inputs were read.
     pub position: Position,
+    /// The CRC-32 of all inputs that are files, of what was not read yet too; none where nothing was read yet.
+    #[serde(default)]
+    pub whole: Option<u32>,
     /// How many bytes of flagged firms are written.
     pub flagged_bytes: u64,
     /// How many bytes of rejected rows are written.

@@ -170,7 +170,7 @@ impl Order {
     /// Goes on where an earlier run was stopped.
     fn go_on(
         &self,
-        earlier: Checkpoint,
+        mut earlier: Checkpoint,
         (fingerprint, judging): (&Fingerprint, Judging<'_>),
         source: &mut Source,
         layout: Layout,
@@ -183,7 +183,8 @@ impl Order {
             Finishing { path: &self.out, layout, day: judging.day, divisions, replaces: self.replaces }.finish(&earlier)?;
             return Ok(Earlier::Done(Box::new(earlier.counts)));
         }
-        source.skip_to(earlier.position)?;
+        source.skip_to(earlier.position, earlier.whole)?;
+        earlier.whole = earlier.whole.filter(|_| !earlier.position.is_beginning()); // else nothing was compared with it
         Ok(Earlier::GoesOn(Box::new(Output::resume(&self.out, earlier, layout, self.replaces)?)))
     }
 

@@ -115,6 +115,7 @@ impl Output {
         let checkpoint = Checkpoint {
             fingerprint,
             position: Position::default(),
+            whole: None,
             flagged_bytes: flagged.written,
             rejects_bytes: rejects.written,
             counts: Counts::default(),
@@ -154,6 +155,11 @@ impl Output {
     /// What was recorded on the watch list.
     pub(super) const fn ledger(&mut self) -> &mut Ledger {
         &mut self.checkpoint.ledger
+    }
+
+    /// The sum of all inputs, which a checkpoint must have of what it vouches for.
+    pub(super) const fn whole(&mut self) -> &mut Option<u32> {
+        &mut self.checkpoint.whole
     }
 
     /// How far the inputs were read.

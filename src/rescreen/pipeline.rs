@@ -10,7 +10,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, SyncSender, sync_channel},
     },
-    thread,
+    thread::{self, ScopedJoinHandle},
     time::{Duration, Instant},
 };
 
@@ -19,7 +19,7 @@ use super::{
     judge::Judged,
     order::Follow,
     record::Recorder,
-    source::{Job, Position},
+    source::{Job, Position, Whole},
 };
 use crate::sheet::SheetError;
 
@@ -55,14 +55,17 @@ pub fn run<'e>(
     let (tasks, taken) = sync_channel::<Task>(workers);
     let (places, outcomes) = sync_channel::<Receiver<Outcome>>(2 * workers);
     let (taken, stop) = (&Mutex::new(taken), how.stop);
+    let unsummed = source.unsummed().filter(|_| output.whole().is_none());
     let ended = thread::scope(|scope| {
+        let mut summing = unsummed.map(|whole: Whole| scope.spawn(move || whole.sum()));
         for _ in 0..workers {
             scope.spawn(|| work(taken, judge()));
         }
         let reader = scope.spawn(move || read(source, &tasks, &places, stop));
-        let written = write(outcomes, output, &mut how);
+        let written = write(outcomes, output, &mut how, &mut summing);
         let read = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        written.and(read)
+        let summed = sum(&mut summing, output);
+        written.and(read).and_then(|ended| summed.map(|()| ended))
     });
     how.follow.end();
     output.checkpoint()?;
@@ -95,8 +98,25 @@ fn work(taken: &Mutex<Receiver<Task>>, mut judge: Judge<'_>) {
     }
 }
 
+/// The sum of all registers, on its way: they are read for it beside the run, and one of the two finds them in memory. There is no
+/// checkpoint before it is there; a run that is stopped or fails waits for it.
+type Summing<'s> = Option<ScopedJoinHandle<'s, Result<u32, RescreenError>>>;
+
+/// Waits until the registers are summed up.
+fn sum(summing: &mut Summing<'_>, output: &mut Output) -> Result<(), RescreenError> {
+    if let Some(summing) = summing.take() {
+        *output.whole() = Some(summing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+    }
+    Ok(())
+}
+
 /// Writes the outcomes in order.
-fn write(outcomes: Receiver<Receiver<Outcome>>, output: &mut Output, how: &mut Run<'_>) -> Result<(), RescreenError> {
+fn write(
+    outcomes: Receiver<Receiver<Outcome>>,
+    output: &mut Output,
+    how: &mut Run<'_>,
+    summing: &mut Summing<'_>,
+) -> Result<(), RescreenError> {
     let mut kept = Instant::now();
     for place in outcomes {
         let Ok(outcome) = place.recv() else { break }; // its worker panicked, which the scope passes on
@@ -109,7 +129,8 @@ fn write(outcomes: Receiver<Receiver<Outcome>>, output: &mut Output, how: &mut R
         }
         output.write(&judged, position)?;
         how.follow.tell(output.counts(), output.position());
-        if kept.elapsed() >= how.checkpoint_every {
+        if kept.elapsed() >= how.checkpoint_every && summing.as_ref().is_none_or(ScopedJoinHandle::is_finished) {
+            sum(summing, output)?;
             output.checkpoint()?;
             how.follow.kept(output.counts(), output.position());
             kept = Instant::now();

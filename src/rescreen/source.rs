@@ -24,8 +24,14 @@ pub struct Position {
     pub pieces: u64,
     /// The CRC-32 of these pieces.
     pub crc: u32,
-    /// The CRC-32 of all registers that are files, of what was not read yet too.
-    pub whole: u32,
+}
+
+impl Position {
+    /// Whether nothing was read yet.
+    #[must_use]
+    pub const fn is_beginning(&self) -> bool {
+        self.input == 0 && self.pieces == 0
+    }
 }
 
 /// A piece of a register, and all that is needed to read it.
@@ -68,7 +74,7 @@ impl Source {
         Self { inputs, options, open: None, position: Position::default(), resumable: true, done: 0, read: Arc::default() }
     }
 
-    /// Does not look at the registers as a whole before they are read: nothing will go on from there.
+    /// Does not sum the registers up: nothing will go on from where a run over them is stopped.
     #[must_use]
     pub fn once(self) -> Self {
         Self { resumable: false, ..self }
@@ -100,13 +106,13 @@ impl Source {
         Ok(())
     }
 
-    /// Steps over what an earlier run has read.
+    /// Steps over what an earlier run has read of registers that had this sum as a whole.
     ///
     /// # Errors
-    /// [`RescreenError::Changed`] where it is not what that run has read.
-    pub fn skip_to(&mut self, to: Position) -> Result<(), RescreenError> {
+    /// [`RescreenError::Changed`] where they are not what that run has read.
+    pub fn skip_to(&mut self, to: Position, whole: Option<u32>) -> Result<(), RescreenError> {
         self.position.input = to.input;
-        if (to.input, to.pieces) != (0, 0) && self.whole()? != to.whole {
+        if !to.is_beginning() && Some(self.whole().sum()?) != whole {
             return Err(RescreenError::Changed("what is in the inputs".to_owned()));
         }
         while self.position.pieces < to.pieces {
@@ -117,14 +123,15 @@ impl Source {
         if self.position == to { Ok(()) } else { Err(RescreenError::Changed(format!("the input {}", self.name(to.input)))) }
     }
 
-    /// The CRC-32 of all registers that are files, which are read for it.
-    fn whole(&self) -> Result<u32, RescreenError> {
-        let mut crc = crc32fast::Hasher::new();
-        for (input, _) in self.inputs.iter().zip(self.sizes()).filter(|(_, size)| size.is_some()) {
-            let sum = File::open(input).and_then(|file| add_all(file, &mut crc));
-            sum.map_err(|error| RescreenError::Input { input: input.clone(), error: error.into() })?;
-        }
-        Ok(crc.finalize())
+    /// Those that are files.
+    fn whole(&self) -> Whole {
+        let files = self.inputs.iter().zip(self.sizes()).filter(|(_, size)| size.is_some());
+        Whole(files.map(|(input, _)| input.clone()).collect())
+    }
+
+    /// What is to be summed up before a run can go on later from where this one is stopped.
+    pub(super) fn unsummed(&self) -> Option<Whole> {
+        self.resumable.then(|| self.whole())
     }
 
     fn name(&self, input: usize) -> String {
@@ -136,9 +143,6 @@ impl Source {
     /// # Errors
     /// Where an input cannot be read.
     pub fn next_job(&mut self) -> Result<Option<Job>, RescreenError> {
-        if self.resumable && self.position.whole == 0 {
-            self.position.whole = self.whole()?;
-        }
         while let Some(input) = self.inputs.get(self.position.input).cloned() {
             let failed = |error| RescreenError::Input { input: input.clone(), error };
             let open = match &mut self.open {
@@ -157,9 +161,27 @@ impl Source {
             }
             self.done += read;
             self.open = None;
-            self.position = Position { input: self.position.input + 1, pieces: 0, crc: 0, whole: self.position.whole };
+            self.position = Position { input: self.position.input + 1, pieces: 0, crc: 0 };
         }
         Ok(None)
+    }
+}
+
+/// The registers that are files, as a whole.
+pub(super) struct Whole(Vec<PathBuf>);
+
+impl Whole {
+    /// Their CRC-32, for which all of them are read.
+    ///
+    /// # Errors
+    /// Where one cannot be read.
+    pub(super) fn sum(&self) -> Result<u32, RescreenError> {
+        let mut crc = crc32fast::Hasher::new();
+        for input in &self.0 {
+            let sum = File::open(input).and_then(|file| add_all(file, &mut crc));
+            sum.map_err(|error| RescreenError::Input { input: input.clone(), error: error.into() })?;
+        }
+        Ok(crc.finalize())
     }
 }
 

@@ -116,7 +116,7 @@ impl Rows {
         }
         self.expanded += bytes.len() as u64;
         self.file.check(self.expanded, 0)?;
-        Ok((!bytes.is_empty()).then_some(Piece::Block(Block { line, bytes })))
+        Ok((!bytes.is_empty()).then_some(Piece::Block(Block { line, bytes: bytes.into() })))
     }
 }
 
