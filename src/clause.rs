@@ -232,28 +232,35 @@ impl Brackets {
     fn of(text: &[Kept]) -> Self {
         let mut partners = vec![NONE; text.len()];
         let mut open = Vec::new();
+        let mut brackets = Vec::new();
         for (at, kept) in text.iter().enumerate() {
             if is_ideograph(kept.read) {
                 continue; // nearly all
             }
             if closing_bracket(kept.read).is_some() {
                 open.push(at);
+                brackets.push(at);
             } else if is_closing(kept.read)
                 && let Some(begin) = open.pop()
             {
                 (partners[begin], partners[at]) = (at as u32, begin as u32);
+                brackets.push(at);
             }
         }
         let mut insides = vec![NONE; text.len()];
         let mut enclosing = Vec::new();
-        for (at, (partner, inside)) in partners.iter().zip(&mut insides).enumerate() {
-            let at = at as u32;
-            if *partner < at {
-                enclosing.pop();
+        let mut from = 0;
+        for at in brackets.into_iter().filter(|at| partners[*at] != NONE) {
+            let opens = partners[at] as usize > at;
+            let until = at + usize::from(opens); // a bracket is not inside of itself
+            if let Some(inside) = enclosing.last() {
+                insides[from..until].fill(*inside);
             }
-            *inside = enclosing.last().copied().unwrap_or(NONE);
-            if *partner != NONE && *partner > at {
-                enclosing.push(at);
+            from = until;
+            if opens {
+                enclosing.push(at as u32);
+            } else {
+                enclosing.pop();
             }
         }
         Self { partners, insides }

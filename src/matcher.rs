@@ -82,7 +82,7 @@ impl Matcher {
     #[must_use]
     pub fn occurs(&self, text: &str, characters: &Characters) -> bool {
         let mut at = 0;
-        while let Some(begin) = self.classes.next_leading(text.as_bytes(), at) {
+        while let Some(begin) = self.classes.next_beginning(text.as_bytes(), at) {
             match self.follow(text, begin, characters) {
                 Some(next) => at = next,
                 None => return true,
@@ -148,7 +148,7 @@ impl Matcher {
         let mut state = self.start;
         for (last, kept) in text.kept().iter().enumerate() {
             let class = self.classes.of(kept.read);
-            if state == self.start && !self.classes.is_leading(class) {
+            if state == self.start && !self.classes.begins(class) {
                 continue; // nearly all
             }
             state = self.step(state, class, kept.read);

@@ -60,7 +60,7 @@ impl<'t> Normalized<'t> {
         while let Some((byte, c)) = chars.next() {
             if let Reading::As(read) = characters.read(c) {
                 let bracket = !is_ideograph(read) && closing_bracket(read).is_some();
-                match if bracket { reading_at(&kept, read, chars.as_str(), characters) } else { None } {
+                match if bracket { reading_at(kept.last().copied(), read, chars.as_str(), characters) } else { None } {
                     Some(length) => {
                         let skipped = chars.as_str()[..length].chars().count();
                         scalar += count(skipped);
@@ -104,8 +104,8 @@ impl<'t> Normalized<'t> {
 }
 
 /// A bracketed reading stands after the Chinese character that it reads.
-fn reading_at(kept: &[Kept], open: char, rest: &str, characters: &Characters) -> Option<usize> {
-    kept.last().filter(|before| is_ideograph(before.read))?;
+fn reading_at(before: Option<Kept>, open: char, rest: &str, characters: &Characters) -> Option<usize> {
+    before.filter(|before| is_ideograph(before.read))?;
     characters.bracketed_reading(open, rest)
 }
 

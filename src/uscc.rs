@@ -53,13 +53,18 @@ const WEIGHTS: [u32; 17] = {
 /// What is wrong with it.
 pub fn check(code: &str) -> Result<(), UsccError> {
     let Ok(bytes) = <&[u8; 18]>::try_from(code.as_bytes()) else { return Err(wrong(code)) };
-    let values = bytes.map(|byte| VALUES[usize::from(byte)]);
-    if values.contains(&NONE) {
+    let found = VALUES[usize::from(bytes[17])];
+    let (mut sum, mut odd) = (0, found == NONE);
+    for (byte, weight) in bytes.iter().zip(WEIGHTS) {
+        let value = VALUES[usize::from(*byte)];
+        odd |= value == NONE;
+        sum += u32::from(value) * weight;
+    }
+    if odd {
         return Err(wrong(code));
     }
-    let sum: u32 = values.iter().zip(WEIGHTS).map(|(value, weight)| u32::from(*value) * weight).sum();
     let expected = ((31 - sum % 31) % 31) as usize;
-    let found = usize::from(values[17]);
+    let found = usize::from(found);
     if found == expected {
         return Ok(());
     }

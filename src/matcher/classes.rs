@@ -33,11 +33,11 @@ const BASIC_PLANE: usize = 0x1_0000;
 #[derive(Debug)]
 pub(super) struct Classes {
     /// The lowest class of characters with which a term begins.
-    leading: u8,
-    /// The characters of leading classes.
-    leads: Marked,
-    /// The characters behind which what a character of a leading class has begun may go on.
-    goes_on: Marked,
+    beginning: u8,
+    /// The classes that stand second in a term; all, where there is a term of a single character.
+    seconds: [bool; 256],
+    /// What a term begins and goes on with, for the fast way.
+    steps: Steps,
     basic: Box<[u8; BASIC_PLANE]>,
     beyond: FxHashMap<char, u8>,
     pub(super) wide: FxHashMap<char, [u8; 2]>,
@@ -56,12 +56,12 @@ impl Classes {
         let mut free = FIRST_NARROW..=LAST_NARROW;
         let firsts = spellings.clone().filter_map(|spelling| spelling.chars().next()).map(|c| (c, true));
         let others = spellings.clone().flat_map(str::chars).map(|c| (c, false));
-        let mut leading = WIDE;
-        for (c, leads) in firsts.chain(others) {
+        let mut beginning = WIDE;
+        for (c, begins) in firsts.chain(others) {
             if read.contains_key(&c) {
                 continue;
             }
-            let narrow = if leads { free.next_back().inspect(|class| leading = *class) } else { free.next() };
+            let narrow = if begins { free.next_back().inspect(|class| beginning = *class) } else { free.next() };
             let class = narrow.unwrap_or(WIDE);
             if narrow.is_none() {
                 wide.insert(c, wide_class(wide.len())?);
@@ -76,29 +76,20 @@ impl Classes {
         for (c, class) in read.iter().filter(|(c, _)| (**c as usize) < BASIC_PLANE) {
             of_read[*c as usize] = *class;
         }
-        // the classes that stand second in a term; a term of a single character goes on with every other
-        let mut seconds = [spellings.clone().any(|spelling| spelling.chars().nth(1).is_none()); 256];
+        let single = spellings.clone().any(|spelling| spelling.chars().nth(1).is_none());
+        let mut seconds = [single; 256];
         for class in spellings.filter_map(|spelling| read.get(&spelling.chars().nth(1)?)) {
             seconds[usize::from(*class)] = true;
         }
-        let mut classes = Self {
-            leading,
-            leads: Marked(plane(0)?),
-            goes_on: Marked(plane(0)?),
-            basic: plane(OTHER)?,
-            beyond: FxHashMap::default(),
-            wide,
-            ideograph,
-        };
+        let mut classes =
+            Self { beginning, seconds, steps: Steps(plane(0)?), basic: plane(OTHER)?, beyond: FxHashMap::default(), wide, ideograph };
         for c in '\0'..=char::MAX {
             let class = match characters.read(c) {
                 Reading::Soft => SOFT,
                 Reading::As(to) => of_read.get(to as usize).or_else(|| read.get(&to)).copied().unwrap_or(OTHER),
             };
             classes.set(c, class, characters);
-            if !is_step(class) || seconds[usize::from(class)] {
-                classes.goes_on.mark(c);
-            }
+            classes.steps.mark(c, classes.begins(class), !is_step(class) || seconds[usize::from(class)]);
         }
         Ok(classes)
     }
@@ -113,9 +104,6 @@ impl Classes {
             let code = self.wide[&to];
             self.wide.insert(c, code);
         }
-        if self.is_leading(class) {
-            self.leads.mark(c);
-        }
         match self.basic.get_mut(c as usize) {
             Some(slot) => *slot = class,
             None => {
@@ -125,35 +113,28 @@ impl Classes {
     }
 
     /// Whether a term may begin with a character of this class.
-    pub(super) const fn is_leading(&self, class: u8) -> bool {
-        class >= self.leading
+    pub(super) const fn begins(&self, class: u8) -> bool {
+        class >= self.beginning
     }
 
-    /// Where, from byte `at` of a text in UTF-8 on, the first character begins with which a term may begin.
-    pub(super) fn next_leading(&self, text: &[u8], at: usize) -> Option<usize> {
+    /// Where, from byte `at` of a text in UTF-8 on, the first character stands with which a term may begin, and behind which it
+    /// may go on.
+    pub(super) fn next_beginning(&self, text: &[u8], at: usize) -> Option<usize> {
         let mut rest = text.get(at..)?;
         loop {
-            rest = self.skip(rest);
+            rest = &rest[self.steps.over(rest)..];
             let (class, width) = self.at(rest, 0)?;
             let after = &rest[width..];
-            let ends = matches!(after, [a @ 0xE0..=0xEF, b, c, ..] if !self.goes_on.holds([*a, *b, *c]));
-            if self.is_leading(class) && !ends {
+            if self.begins(class) && self.goes_on(after) {
                 return Some(text.len() - rest.len());
             }
             rest = after;
         }
     }
 
-    /// Steps over characters of three bytes, nearly all of a Chinese text, with which no term begins: two at a time.
-    fn skip<'t>(&self, mut rest: &'t [u8]) -> &'t [u8] {
-        while let Some(bytes) = rest.first_chunk::<8>() {
-            let two = u64::from_le_bytes(*bytes);
-            if two & 0xF000_00F0 != 0xE000_00E0 || self.leads.holds_any(two) {
-                break;
-            }
-            rest = &rest[6..];
-        }
-        rest
+    /// Whether what began before a text may go on with its first character.
+    fn goes_on(&self, text: &[u8]) -> bool {
+        self.at(text, 0).is_none_or(|(class, _)| !is_step(class) || self.seconds[usize::from(class)])
     }
 
     /// The class of the character that begins at byte `at` of a text in UTF-8, and its width in bytes; none at the end.
@@ -178,6 +159,7 @@ impl Classes {
     }
 
     /// The class of a character.
+    #[inline]
     pub(super) fn of(&self, c: char) -> u8 {
         match self.basic.get(c as usize) {
             Some(class) => *class,
@@ -203,28 +185,42 @@ fn plane<T: Copy>(with: T) -> Result<Box<[T; BASIC_PLANE]>, String> {
     vec![with; BASIC_PLANE].into_boxed_slice().try_into().map_err(|_| "the plane has another size".to_owned())
 }
 
-/// Some of the characters of three bytes: for the last two bytes, as one number, the first ones with which they are a
-/// character of these, each as the bit of its lower half.
+/// What characters of three bytes may do: begin a term, and go on with one behind a character that begins it. For the last two
+/// bytes of a character, as one number, it has a bit for each of the two, chosen by the lowest two bits of the first byte: small
+/// enough to stay in the processor's nearest cache, and right but for a few characters of which it says too much.
 #[derive(Debug)]
-struct Marked(Box<[u16; BASIC_PLANE]>);
+struct Steps(Box<[u8; BASIC_PLANE]>);
 
-impl Marked {
-    fn mark(&mut self, c: char) {
+/// How far the bits of going on stand above those of beginning.
+const GOES_ON: u8 = 4;
+
+impl Steps {
+    fn mark(&mut self, c: char, begins: bool, goes_on: bool) {
         let mut bytes = [0; 4];
         if let [first @ 0xE0..=0xEF, second, third] = *c.encode_utf8(&mut bytes).as_bytes() {
-            self.0[usize::from(u16::from_le_bytes([second, third]))] |= 1 << (first & 0x0F);
+            let bits = u8::from(begins) | u8::from(goes_on) << GOES_ON;
+            self.0[usize::from(u16::from_le_bytes([second, third]))] |= bits << (first & 0b11);
         }
     }
 
-    fn holds(&self, [first, second, third]: [u8; 3]) -> bool {
-        self.0[usize::from(u16::from_le_bytes([second, third]))] >> (first & 0x0F) & 1 != 0
-    }
-
-    /// Whether one of two characters is in it, the lowest six bytes of a number.
-    fn holds_any(&self, two: u64) -> bool {
-        let bits = |last_two: u64| u32::from(self.0[(last_two & 0xFFFF) as usize]);
-        let (one, other) = (bits(two >> 8) >> (two & 0x0F), bits(two >> 32) >> (two >> 24 & 0x0F));
-        (one | other) & 1 != 0
+    /// How many bytes to step over at the beginning of a text, all of them characters of three bytes, nearly all of a Chinese
+    /// text: none begins a term that the next goes on with, and the last begins none. Two at a time.
+    #[inline]
+    fn over(&self, text: &[u8]) -> usize {
+        let step = |two: u64, first: u32| self.0[(two >> (first + 8) & 0xFFFF) as usize] >> (two >> first & 0b11);
+        let (mut at, mut last) = (0, 0);
+        while let Some(bytes) = text[at..].first_chunk::<8>() {
+            let two = u64::from_le_bytes(*bytes);
+            if two & 0xF000_00F0 != 0xE000_00E0 {
+                break; // another width
+            }
+            let (one, other) = (step(two, 0), step(two, 24));
+            if (last & (one >> GOES_ON) | one & (other >> GOES_ON)) & 1 != 0 {
+                break;
+            }
+            (at, last) = (at + 6, other);
+        }
+        at - 3 * usize::from(last & 1)
     }
 }
 

@@ -1,5 +1,5 @@
-//! Buffers (缓冲区): the memory of a block, which serves the next one when the block is done with. A register is thousands of
-//! blocks, and memory that is asked for anew each time is emptied by the system each time.
+//! Buffers (缓冲区): memory that serves again when a block, or what became of it, is done with. A register is thousands of blocks, and
+//! memory that is asked for anew each time is emptied by the system each time.
 
 use std::{
     fmt,
@@ -7,15 +7,28 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Buffers that nobody uses now.
-type Spare = Arc<Mutex<Vec<Vec<u8>>>>;
+/// Memory that nobody uses now.
+#[derive(Debug, Default)]
+pub struct Spare(Mutex<Vec<Vec<u8>>>);
+
+impl Spare {
+    /// Some of it, empty or with what it held before; new, where there is none.
+    pub fn take(&self) -> Vec<u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    /// Takes memory that is done with.
+    pub fn give(&self, memory: Vec<u8>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+    }
+}
 
 /// Bytes of a register; their memory goes back to where it came from when they are dropped.
 pub struct Buffer {
     /// The bytes, and behind them what an earlier block has left.
     bytes: Vec<u8>,
     len: usize,
-    spare: Spare,
+    spare: Arc<Spare>,
 }
 
 impl Buffer {
@@ -26,8 +39,7 @@ impl Buffer {
 
     /// An empty one whose memory served another one of the same origin, where such is free.
     pub(super) fn another(&self) -> Self {
-        let bytes = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-        Self { bytes, len: 0, spare: Arc::clone(&self.spare) }
+        Self { bytes: self.spare.take(), len: 0, spare: Arc::clone(&self.spare) }
     }
 
     /// Room behind its bytes, until there are `most` of them.
@@ -63,14 +75,13 @@ impl Buffer {
 
 impl From<Vec<u8>> for Buffer {
     fn from(bytes: Vec<u8>) -> Self {
-        Self { len: bytes.len(), bytes, spare: Spare::default() }
+        Self { len: bytes.len(), bytes, spare: Arc::default() }
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let bytes = std::mem::take(&mut self.bytes);
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(bytes);
+        self.spare.give(std::mem::take(&mut self.bytes));
     }
 }
 

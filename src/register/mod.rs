@@ -15,10 +15,12 @@ pub mod open;
 mod parquet;
 pub mod records;
 mod section;
+mod separators;
 pub mod text;
 mod workbook;
 
 pub use blocks::{Block, Piece, Unreadable};
+pub use buffer::{Buffer, Spare};
 pub use columns::{Column, Said};
 pub use open::{Kind, OpenError, Options, Register};
 pub use records::{Fault, Records, Row, Why};

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr, memchr_iter, memchr2_iter};
+use memchr::{memchr, memchr_iter};
 
 use super::{
     blocks::{Block, Form, Unreadable, first_end, well_quoted},
     columns::{COLUMNS, Column, Keys, Picks},
     json,
+    separators::Separators,
     text::Encoding,
 };
 
@@ -101,7 +102,8 @@ impl Records {
     fn each_of(&self, text: &str, line: u64, visit: &mut Visit<'_>) {
         match (&self.shape, self.form.field) {
             (Shape::Table { width, picks }, Some(field)) => {
-                let table = Table { form: self.form, field, width: *width, picks };
+                let picks: Vec<(usize, usize)> = picks.iter().collect();
+                let table = Table { form: self.form, field, width: *width, picks: &picks };
                 if self.form.quotes && memchr(b'"', text.as_bytes()).is_some() {
                     table.quoted(text, line, visit);
                 } else {
@@ -140,7 +142,8 @@ struct Table<'p> {
     form: Form,
     field: u8,
     width: usize,
-    picks: &'p Picks,
+    /// Which column is to be taken from where.
+    picks: &'p [(usize, usize)],
 }
 
 impl Table<'_> {
@@ -149,7 +152,7 @@ impl Table<'_> {
         let bytes = text.as_bytes();
         let mut ends: Vec<usize> = Vec::with_capacity(self.width);
         let mut begin = 0;
-        for at in memchr2_iter(self.field, self.form.record, bytes).chain(std::iter::once(bytes.len())) {
+        for at in Separators::of(bytes, self.field, self.form.record).chain(std::iter::once(bytes.len())) {
             if bytes.get(at) == Some(&self.field) {
                 ends.push(at);
                 continue;
@@ -173,7 +176,7 @@ impl Table<'_> {
             return visit(line, Err(Fault { why, text }));
         }
         let mut row = Row::default();
-        for (column, at) in self.picks.iter() {
+        for &(column, at) in self.picks {
             let from = at.checked_sub(1).map_or(begin, |before| ends[before] + 1);
             row.0[column] = &text[from..ends[at]];
         }
@@ -223,7 +226,7 @@ impl Table<'_> {
 
     fn picked<'r>(&self, record: &'r csv::StringRecord) -> Row<'r> {
         let mut row = Row::default();
-        for (column, at) in self.picks.iter() {
+        for &(column, at) in self.picks {
             row.0[column] = record.get(at).unwrap_or_default();
         }
         row

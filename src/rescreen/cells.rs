@@ -49,18 +49,17 @@ pub(super) struct Cells<'e> {
     marks: [Vec<Range<usize>>; 2],
 }
 
-/// A place by its code, its name, and the code of its city.
+/// A place by its code and its name.
 struct Place {
     code: String,
     name: String,
-    city: String,
 }
 
 impl Place {
     fn of(region: Region, engine: &Engine) -> Self {
         let divisions = engine.lists().divisions();
         let name = region.chain().find_map(|at| divisions.full_name(at)).unwrap_or_default();
-        Self { code: region.to_string(), name, city: region.city().to_string() }
+        Self { code: region.to_string(), name }
     }
 }
 
@@ -178,13 +177,9 @@ impl<'e> Cells<'e> {
     }
 
     /// The terms that hit the firm, each once.
-    pub(super) fn terms(&self) -> impl Iterator<Item = &str> {
-        self.terms.iter().map(|term| self.engine.lists().term(*term).text.as_str())
-    }
-
-    /// The code of a place's city.
-    pub(super) fn city(&mut self, region: Region) -> &str {
-        &self.places.entry(region).or_insert_with(|| Place::of(region, self.engine)).city
+    pub(super) fn terms(&self) -> impl Iterator<Item = &'e str> + use<'_, 'e> {
+        let lists = self.engine.lists();
+        self.terms.iter().map(move |term| lists.term(*term).text.as_str())
     }
 
     /// Writes the row of the firm that was taken in last.

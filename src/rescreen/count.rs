@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-use crate::{register::firm::CodeWarning, vocabulary::Decision};
+use super::cells::Cells;
+use crate::{jurisdiction::Region, register::firm::CodeWarning, screen::Firm, vocabulary::Decision};
 
 /// What became of rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +80,46 @@ impl Counts {
     pub fn all_recorded(&self) -> bool {
         let pass = self.decisions.get(Decision::Pass.id()).copied().unwrap_or_default(); // of firms that a change released
         self.decisions.values().sum::<u64>() == pass + self.recorded + self.known
+    }
+}
+
+/// What flagged firms are counted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum By<'e> {
+    Decision(Decision),
+    City(Region),
+    Term(&'e str),
+    Field(&'static str),
+    Change,
+}
+
+/// The flagged firms of a piece, counted by each of these and by what changes, before texts are made of it.
+#[derive(Debug, Default)]
+pub(super) struct Sums<'e>(FxHashMap<(By<'e>, Option<&'static str>), u64>);
+
+impl<'e> Sums<'e> {
+    /// Counts a firm whose cells were taken in last.
+    pub(super) fn add(&mut self, cells: &Cells<'e>, firm: &Firm, change: Option<&'static str>, decision: Decision) {
+        let by = [By::Decision(decision), By::City(firm.circumstances.region.city())].into_iter();
+        let by = by.chain(cells.terms().map(By::Term)).chain(cells.fields.iter().copied().map(By::Field));
+        for by in by.chain(change.map(|_| By::Change)) {
+            *self.0.entry((by, change)).or_default() += 1;
+        }
+    }
+
+    /// Adds them to the counts of the piece, and begins anew.
+    pub(super) fn move_to(&mut self, counts: &mut Counts) {
+        for ((by, change), firms) in self.0.drain() {
+            let of = |what: &str| change.map_or_else(|| what.to_owned(), |change| format!("{change} {what}"));
+            let (sums, key) = match by {
+                By::Decision(decision) => (&mut counts.decisions, decision.id().to_owned()),
+                By::City(city) => (&mut counts.regions, of(&city.to_string())),
+                By::Term(term) => (&mut counts.terms, of(term)),
+                By::Field(field) => (&mut counts.fields, of(field)),
+                By::Change => (&mut counts.changes, change.unwrap_or_default().to_owned()),
+            };
+            *sums.entry(key).or_default() += firms;
+        }
     }
 }
 

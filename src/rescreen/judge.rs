@@ -1,11 +1,11 @@
 //! Judging (审查) the rows of a block: most hold no term and cost one look at each text; the others become firms and rows.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     cells::{Cells, Flagged},
     columns::Layout,
-    count::{Counts, one_more},
+    count::{Counts, Sums, one_more},
     delta::{Change, Delta},
     record::Watched,
     roster::{Found, Rosters},
@@ -58,6 +58,7 @@ pub struct Judge<'e> {
     rosters: &'e Rosters,
     places: Places<'e>,
     cells: Cells<'e>,
+    sums: Sums<'e>,
     /// Where only changes are wanted: what they are measured against, and the cells that show it.
     before: Option<(&'e Delta<'e>, Cells<'e>)>,
     /// Whether to keep the firms for the watch list.
@@ -79,6 +80,7 @@ impl<'e> Judge<'e> {
             rosters,
             places: Places::new(engine),
             cells: Cells::new(engine),
+            sums: Sums::default(),
             before,
             keeps: false,
             within: None,
@@ -97,12 +99,12 @@ impl<'e> Judge<'e> {
         Self { within, ..self }
     }
 
-    /// Judges a piece.
+    /// Judges a piece, and writes its flagged firms into `memory`, in place of what it holds.
     ///
     /// # Errors
     /// Where a row cannot be written, which memory does not refuse.
-    pub fn judge(&mut self, job: &Job) -> Result<Judged, SheetError> {
-        let mut sink = Sink::new(self.layout, &job.input);
+    pub fn judge(&mut self, job: &Job, memory: Vec<u8>) -> Result<Judged, SheetError> {
+        let mut sink = Sink::new(self.layout, &job.input, memory);
         match &job.piece {
             Piece::Bad(line, why) => {
                 sink.counts.rows += 1;
@@ -117,6 +119,7 @@ impl<'e> Judge<'e> {
                 }
             }),
         }
+        self.sums.move_to(&mut sink.counts);
         sink.finish()
     }
 
@@ -191,7 +194,7 @@ impl<'e> Judge<'e> {
             _ => (answer, &mut self.cells),
         };
         cells.take(flagged, shown);
-        count(cells, flagged.firm, change.map(Change::kind), answer.decision, &mut sink.counts);
+        self.sums.add(cells, flagged.firm, change.map(Change::kind), answer.decision);
         let because = change.map(|_| cells.decisive(shown)).unwrap_or_default();
         cells.write(flagged, answer.decision, change.map(|change| (change, because.as_str())), sink)
     }
@@ -237,20 +240,5 @@ fn reason(why: &Why) -> String {
         Why::Bytes => "编码有误".to_owned(),
         Why::Json(error) => format!("JSON有误：{error}"),
         Why::Unreadable(why) => unreadable(*why),
-    }
-}
-
-/// Counts a flagged firm by its decision, its place and its terms; a change by what changes too.
-fn count(cells: &mut Cells<'_>, firm: &Firm, change: Option<&str>, decision: Decision, counts: &mut Counts) {
-    let of = |sums: &mut BTreeMap<String, u64>, what: &str| match change {
-        None => one_more(sums, what),
-        Some(change) => one_more(sums, &format!("{change} {what}")),
-    };
-    one_more(&mut counts.decisions, decision.id());
-    of(&mut counts.regions, cells.city(firm.circumstances.region));
-    cells.terms().for_each(|term| of(&mut counts.terms, term));
-    cells.fields.iter().for_each(|field| of(&mut counts.fields, field));
-    if let Some(change) = change {
-        one_more(&mut counts.changes, change);
     }
 }

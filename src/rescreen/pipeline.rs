@@ -21,7 +21,7 @@ use super::{
     record::Recorder,
     source::{Job, Position, Whole},
 };
-use crate::sheet::SheetError;
+use crate::{register::Spare, sheet::SheetError};
 
 /// What became of a piece, and how far the registers are read behind it.
 type Outcome = Result<(Judged, Position), SheetError>;
@@ -55,14 +55,15 @@ pub fn run<'e>(
     let (tasks, taken) = sync_channel::<Task>(workers);
     let (places, outcomes) = sync_channel::<Receiver<Outcome>>(2 * workers);
     let (taken, stop) = (&Mutex::new(taken), how.stop);
+    let spare = Spare::default();
     let unsummed = source.unsummed().filter(|_| output.whole().is_none());
     let ended = thread::scope(|scope| {
         let mut summing = unsummed.map(|whole: Whole| scope.spawn(move || whole.sum()));
         for _ in 0..workers {
-            scope.spawn(|| work(taken, judge()));
+            scope.spawn(|| work(taken, judge(), &spare));
         }
         let reader = scope.spawn(move || read(source, &tasks, &places, stop));
-        let written = write(outcomes, output, &mut how, &mut summing);
+        let written = write(outcomes, output, &mut how, (&mut summing, &spare));
         let read = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let summed = sum(&mut summing, output);
         written.and(read).and_then(|ended| summed.map(|()| ended))
@@ -89,11 +90,11 @@ fn read(
     Ok(false)
 }
 
-fn work(taken: &Mutex<Receiver<Task>>, mut judge: Judge<'_>) {
+fn work(taken: &Mutex<Receiver<Task>>, mut judge: Judge<'_>, spare: &Spare) {
     loop {
         let task = taken.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((job, outcome)) = task else { return };
-        let judged = judge.judge(&job).map(|judged| (judged, job.position));
+        let judged = judge.judge(&job, spare.take()).map(|judged| (judged, job.position));
         let _ = outcome.send(judged); // nobody waits for it where writing or recording failed
     }
 }
@@ -115,7 +116,7 @@ fn write(
     outcomes: Receiver<Receiver<Outcome>>,
     output: &mut Output,
     how: &mut Run<'_>,
-    summing: &mut Summing<'_>,
+    (summing, spare): (&mut Summing<'_>, &Spare),
 ) -> Result<(), RescreenError> {
     let mut kept = Instant::now();
     for place in outcomes {
@@ -128,6 +129,7 @@ fn write(
             judged.counts.known += tally.known;
         }
         output.write(&judged, position)?;
+        spare.give(judged.flagged);
         how.follow.tell(output.counts(), output.position());
         if kept.elapsed() >= how.checkpoint_every && summing.as_ref().is_none_or(ScopedJoinHandle::is_finished) {
             sum(summing, output)?;

@@ -24,9 +24,11 @@ pub(super) struct Sink<'j> {
 const SHOWN: usize = 200;
 
 impl<'j> Sink<'j> {
-    pub(super) fn new(layout: Layout, input: &'j Arc<str>) -> Self {
+    /// Writes flagged firms into this memory.
+    pub(super) fn new(layout: Layout, input: &'j Arc<str>, mut memory: Vec<u8>) -> Self {
+        memory.clear();
         let rejects = Csv::resume(Vec::new(), layout.csv);
-        Self { flagged: Rows::new(layout), rejects, counts: Counts::default(), input, watched: Vec::new(), failed: Ok(()) }
+        Self { flagged: Rows::new(layout, memory), rejects, counts: Counts::default(), input, watched: Vec::new(), failed: Ok(()) }
     }
 
     /// What became of the piece.
@@ -60,11 +62,11 @@ pub(super) enum Rows {
 }
 
 impl Rows {
-    fn new(layout: Layout) -> Self {
+    fn new(layout: Layout, memory: Vec<u8>) -> Self {
         match layout.format {
-            Format::Csv => Self::Csv(Box::new(Csv::resume(Vec::new(), layout.csv))),
-            Format::Jsonl => Self::Jsonl(Jsonl::new(Vec::new(), layout.columns)),
-            Format::Xlsx | Format::Parquet => Self::Spool(Vec::new()),
+            Format::Csv => Self::Csv(Box::new(Csv::resume(memory, layout.csv))),
+            Format::Jsonl => Self::Jsonl(Jsonl::new(memory, layout.columns)),
+            Format::Xlsx | Format::Parquet => Self::Spool(memory),
         }
     }
 
