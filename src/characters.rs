@@ -251,9 +251,36 @@ fn lower(c: char) -> char {
     }
 }
 
-/// A table from characters to readings. Nearly all that are asked for are of the basic plane.
+/// Characters of the basic plane, a bit each: small enough to stay in the processor's nearest cache, unlike a table of what each is.
+#[derive(Debug)]
+pub(crate) struct Bits(Box<[u64]>);
+
+impl Default for Bits {
+    fn default() -> Self {
+        Self(vec![0; 0x1_0000 / 64].into_boxed_slice())
+    }
+}
+
+impl Bits {
+    /// Marks a character, if it is of the basic plane.
+    pub(crate) fn mark(&mut self, c: char) {
+        if let Some(bits) = self.0.get_mut(c as usize / 64) {
+            *bits |= 1 << (c as usize % 64);
+        }
+    }
+
+    /// Whether a character is marked, or may be: any beyond the basic plane.
+    #[inline]
+    pub(crate) fn may_hold(&self, c: char) -> bool {
+        self.0.get(c as usize / 64).is_none_or(|bits| bits >> (c as usize % 64) & 1 != 0)
+    }
+}
+
+/// A table from characters to readings. Nearly all that are asked for are of the basic plane, and read as themselves.
 #[derive(Debug)]
 struct Folds {
+    /// Those that are not read as themselves.
+    others: Bits,
     /// For each character of the basic plane what it is read as; 0 for itself.
     basic: Box<[u32]>,
     /// The others that are not read as themselves.
@@ -264,13 +291,17 @@ const SOFT: u32 = u32::MAX;
 
 impl Default for Folds {
     fn default() -> Self {
-        Self { basic: vec![0; 0x1_0000].into_boxed_slice(), beyond: FxHashMap::default() }
+        Self { others: Bits::default(), basic: vec![0; 0x1_0000].into_boxed_slice(), beyond: FxHashMap::default() }
     }
 }
 
 impl Folds {
     #[inline]
     fn read(&self, c: char) -> Reading {
+        if self.others.may_hold(c) { self.other(c) } else { Reading::As(c) }
+    }
+
+    fn other(&self, c: char) -> Reading {
         match self.basic.get(c as usize) {
             Some(0) => Reading::As(c),
             Some(&SOFT) => Reading::Soft,
@@ -280,8 +311,11 @@ impl Folds {
     }
 
     fn set(&mut self, c: char, reading: Reading) {
+        if reading == Reading::As(c) {
+            return;
+        }
+        self.others.mark(c);
         match (self.basic.get_mut(c as usize), reading) {
-            (_, Reading::As(folded)) if folded == c => {}
             (Some(slot), Reading::As(folded)) => *slot = u32::from(folded),
             (Some(slot), Reading::Soft) => *slot = SOFT,
             (None, _) => drop(self.beyond.insert(c, reading)),

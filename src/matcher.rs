@@ -147,11 +147,10 @@ impl Matcher {
         let mut found: Vec<Found> = Vec::new();
         let mut state = self.start;
         for (last, kept) in text.kept().iter().enumerate() {
-            let class = self.classes.of(kept.read);
-            if state == self.start && !self.classes.begins(class) {
+            if state == self.start && !self.classes.may_begin(kept.read) {
                 continue; // nearly all
             }
-            state = self.step(state, class, kept.read);
+            state = self.step(state, self.classes.of(kept.read), kept.read);
             if self.is_match(state) {
                 for index in 0..self.automaton.match_len(state) {
                     let pattern = &self.patterns[self.automaton.match_pattern(state, index).as_usize()];

@@ -4,7 +4,7 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::characters::{Characters, Reading, closing_bracket, is_ideograph};
+use crate::characters::{Bits, Characters, Reading, closing_bracket, is_ideograph};
 
 pub(super) const OTHER: u8 = 0;
 pub(super) const SOFT: u8 = 1;
@@ -32,8 +32,9 @@ const BASIC_PLANE: usize = 0x1_0000;
 /// The class of every character.
 #[derive(Debug)]
 pub(super) struct Classes {
-    /// The lowest class of characters with which a term begins.
+    /// The lowest class of characters with which a term begins, and these characters.
     beginning: u8,
+    begin: Bits,
     /// The classes that stand second in a term; all, where there is a term of a single character.
     seconds: [bool; 256],
     /// What a term begins and goes on with, for the fast way.
@@ -81,15 +82,29 @@ impl Classes {
         for class in spellings.filter_map(|spelling| read.get(&spelling.chars().nth(1)?)) {
             seconds[usize::from(*class)] = true;
         }
-        let mut classes =
-            Self { beginning, seconds, steps: Steps(plane(0)?), basic: plane(OTHER)?, beyond: FxHashMap::default(), wide, ideograph };
+        let mut classes = Self {
+            beginning,
+            begin: Bits::default(),
+            seconds,
+            steps: Steps(plane(0)?),
+            basic: plane(OTHER)?,
+            beyond: FxHashMap::default(),
+            wide,
+            ideograph,
+        };
         for c in '\0'..=char::MAX {
             let class = match characters.read(c) {
                 Reading::Soft => SOFT,
                 Reading::As(to) => of_read.get(to as usize).or_else(|| read.get(&to)).copied().unwrap_or(OTHER),
             };
             classes.set(c, class, characters);
-            classes.steps.mark(c, classes.begins(class), !is_step(class) || seconds[usize::from(class)]);
+            if classes.begins(class) {
+                classes.begin.mark(c);
+                classes.steps.mark(c, BEGINS);
+            }
+            if !is_step(class) || seconds[usize::from(class)] {
+                classes.steps.mark(c, GOES_ON);
+            }
         }
         Ok(classes)
     }
@@ -113,8 +128,14 @@ impl Classes {
     }
 
     /// Whether a term may begin with a character of this class.
-    pub(super) const fn begins(&self, class: u8) -> bool {
+    const fn begins(&self, class: u8) -> bool {
         class >= self.beginning
+    }
+
+    /// Whether a term may begin with this character.
+    #[inline]
+    pub(super) fn may_begin(&self, c: char) -> bool {
+        self.begin.may_hold(c)
     }
 
     /// Where, from byte `at` of a text in UTF-8 on, the first character stands with which a term may begin, and behind which it
@@ -122,7 +143,7 @@ impl Classes {
     pub(super) fn next_beginning(&self, text: &[u8], at: usize) -> Option<usize> {
         let mut rest = text.get(at..)?;
         loop {
-            rest = &rest[self.steps.over(rest)..];
+            rest = self.steps.over(rest);
             let (class, width) = self.at(rest, 0)?;
             let after = &rest[width..];
             if self.begins(class) && self.goes_on(after) {
@@ -185,42 +206,40 @@ fn plane<T: Copy>(with: T) -> Result<Box<[T; BASIC_PLANE]>, String> {
     vec![with; BASIC_PLANE].into_boxed_slice().try_into().map_err(|_| "the plane has another size".to_owned())
 }
 
-/// What characters of three bytes may do: begin a term, and go on with one behind a character that begins it. For the last two
-/// bytes of a character, as one number, it has a bit for each of the two, chosen by the lowest two bits of the first byte: small
-/// enough to stay in the processor's nearest cache, and right but for a few characters of which it says too much.
+/// What characters of three bytes may do: begin a term, and go on with one behind a character that begins it. It looks at the last
+/// two bytes of a character alone: so it is small enough to stay in the processor's nearest cache, and says of a few characters
+/// too much.
 #[derive(Debug)]
 struct Steps(Box<[u8; BASIC_PLANE]>);
 
-/// How far the bits of going on stand above those of beginning.
-const GOES_ON: u8 = 4;
+const BEGINS: u8 = 0b01;
+const GOES_ON: u8 = 0b10;
 
 impl Steps {
-    fn mark(&mut self, c: char, begins: bool, goes_on: bool) {
+    fn mark(&mut self, c: char, bits: u8) {
         let mut bytes = [0; 4];
-        if let [first @ 0xE0..=0xEF, second, third] = *c.encode_utf8(&mut bytes).as_bytes() {
-            let bits = u8::from(begins) | u8::from(goes_on) << GOES_ON;
-            self.0[usize::from(u16::from_le_bytes([second, third]))] |= bits << (first & 0b11);
+        if let [0xE0..=0xEF, second, third] = *c.encode_utf8(&mut bytes).as_bytes() {
+            self.0[usize::from(u16::from_le_bytes([second, third]))] |= bits;
         }
     }
 
-    /// How many bytes to step over at the beginning of a text, all of them characters of three bytes, nearly all of a Chinese
-    /// text: none begins a term that the next goes on with, and the last begins none. Two at a time.
+    /// What comes behind characters of three bytes, nearly all of a Chinese text, of which none begins a term that the next one
+    /// goes on with; from the last of them on where that begins one. Two at a time.
     #[inline]
-    fn over(&self, text: &[u8]) -> usize {
-        let step = |two: u64, first: u32| self.0[(two >> (first + 8) & 0xFFFF) as usize] >> (two >> first & 0b11);
-        let (mut at, mut last) = (0, 0);
-        while let Some(bytes) = text[at..].first_chunk::<8>() {
+    fn over<'t>(&self, text: &'t [u8]) -> &'t [u8] {
+        let step = |last_two: u64| self.0[(last_two & 0xFFFF) as usize];
+        let (mut rest, mut last) = (text, 0);
+        while let Some(bytes) = rest.first_chunk::<8>() {
             let two = u64::from_le_bytes(*bytes);
-            if two & 0xF000_00F0 != 0xE000_00E0 {
-                break; // another width
-            }
-            let (one, other) = (step(two, 0), step(two, 24));
-            if (last & (one >> GOES_ON) | one & (other >> GOES_ON)) & 1 != 0 {
+            let (one, other) = (step(two >> 8), step(two >> 32));
+            let other_width = (two & 0xF000_00F0) ^ 0xE000_00E0;
+            let fit = (last & one / GOES_ON | one & other / GOES_ON) & BEGINS;
+            if other_width | u64::from(fit) != 0 {
                 break;
             }
-            (at, last) = (at + 6, other);
+            (rest, last) = (&rest[6..], other);
         }
-        at - 3 * usize::from(last & 1)
+        if last & BEGINS == 0 { rest } else { &text[text.len() - rest.len() - 3..] }
     }
 }
 

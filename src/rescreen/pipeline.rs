@@ -10,7 +10,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, SyncSender, sync_channel},
     },
-    thread::{self, ScopedJoinHandle},
+    thread::{self, Scope, ScopedJoinHandle},
     time::{Duration, Instant},
 };
 
@@ -58,18 +58,25 @@ pub fn run<'e>(
     let spare = Spare::default();
     let unsummed = source.unsummed().filter(|_| output.whole().is_none());
     let ended = thread::scope(|scope| {
-        let mut summing = unsummed.map(|whole: Whole| scope.spawn(move || whole.sum()));
+        let mut sum = Sum { scope, unsummed, going: None };
         for _ in 0..workers {
             scope.spawn(|| work(taken, judge(), &spare));
         }
         let reader = scope.spawn(move || read(source, &tasks, &places, stop));
-        let written = write(outcomes, output, &mut how, (&mut summing, &spare));
+        let written = write(outcomes, output, &mut how, (&mut sum, &spare));
         let read = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        let summed = sum(&mut summing, output);
-        written.and(read).and_then(|ended| summed.map(|()| ended))
+        match written.and(read) {
+            Ok(true) => Ok(true),
+            ended => {
+                let summed = sum.wait(output);
+                ended.and_then(|ended| summed.map(|()| ended))
+            }
+        }
     });
     how.follow.end();
-    output.checkpoint()?;
+    if !matches!(ended, Ok(true)) {
+        output.checkpoint()?; // behind the end comes the last one, which needs no sum
+    }
     ended
 }
 
@@ -99,16 +106,31 @@ fn work(taken: &Mutex<Receiver<Task>>, mut judge: Judge<'_>, spare: &Spare) {
     }
 }
 
-/// The sum of all registers, on its way: they are read for it beside the run, and one of the two finds them in memory. There is no
-/// checkpoint before it is there; a run that is stopped or fails waits for it.
-type Summing<'s> = Option<ScopedJoinHandle<'s, Result<u32, RescreenError>>>;
+/// The sum of all registers, which every checkpoint must have but that of the end. They are read for it beside the run, when the
+/// first checkpoint is due, so that a short run reads them once.
+struct Sum<'s, 'e> {
+    scope: &'s Scope<'s, 'e>,
+    unsummed: Option<Whole>,
+    going: Option<ScopedJoinHandle<'s, Result<u32, RescreenError>>>,
+}
 
-/// Waits until the registers are summed up.
-fn sum(summing: &mut Summing<'_>, output: &mut Output) -> Result<(), RescreenError> {
-    if let Some(summing) = summing.take() {
-        *output.whole() = Some(summing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+impl Sum<'_, '_> {
+    /// Begins, if it has not begun; says whether the sum is there.
+    fn is_there(&mut self) -> bool {
+        if let Some(whole) = self.unsummed.take() {
+            self.going = Some(self.scope.spawn(move || whole.sum()));
+        }
+        self.going.as_ref().is_none_or(ScopedJoinHandle::is_finished)
     }
-    Ok(())
+
+    /// Waits until the sum is there.
+    fn wait(&mut self, output: &mut Output) -> Result<(), RescreenError> {
+        self.is_there();
+        if let Some(going) = self.going.take() {
+            *output.whole() = Some(going.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+        }
+        Ok(())
+    }
 }
 
 /// Writes the outcomes in order.
@@ -116,7 +138,7 @@ fn write(
     outcomes: Receiver<Receiver<Outcome>>,
     output: &mut Output,
     how: &mut Run<'_>,
-    (summing, spare): (&mut Summing<'_>, &Spare),
+    (sum, spare): (&mut Sum<'_, '_>, &Spare),
 ) -> Result<(), RescreenError> {
     let mut kept = Instant::now();
     for place in outcomes {
@@ -131,8 +153,8 @@ fn write(
         output.write(&judged, position)?;
         spare.give(judged.flagged);
         how.follow.tell(output.counts(), output.position());
-        if kept.elapsed() >= how.checkpoint_every && summing.as_ref().is_none_or(ScopedJoinHandle::is_finished) {
-            sum(summing, output)?;
+        if kept.elapsed() >= how.checkpoint_every && sum.is_there() {
+            sum.wait(output)?;
             output.checkpoint()?;
             how.follow.kept(output.counts(), output.position());
             kept = Instant::now();
