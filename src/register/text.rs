@@ -25,9 +25,9 @@ impl Encoding {
         if beginning.starts_with(MARK) {
             return Self::Utf8;
         }
-        let whole = memchr::memrchr(b'\n', beginning).map_or(beginning, |end| &beginning[..end]);
+        let whole = memchr::memrchr2(b'\r', b'\n', beginning).map_or(beginning, |end| &beginning[..end]);
         let (mut good, mut bad) = (0, 0);
-        for line in whole.split(|byte| *byte == b'\n').filter(|line| !line.is_ascii()) {
+        for line in whole.split(|byte| matches!(byte, b'\r' | b'\n')).filter(|line| !line.is_ascii()) {
             *(if std::str::from_utf8(line).is_ok() { &mut good } else { &mut bad }) += 1;
         }
         if bad > good { Self::Gb18030 } else { Self::Utf8 }
@@ -64,6 +64,8 @@ mod tests {
         assert_eq!(Encoding::detect(&gbk), Encoding::Gb18030);
         assert_eq!(Encoding::detect(&text.as_bytes()[..text.len() - 2]), Encoding::Utf8); // cut within a character
         assert_eq!(Encoding::detect(b"name,scope\n"), Encoding::Utf8);
+        let old = [text.replace('\n', "\r").as_bytes(), b"\xFF\r"].concat(); // one bad line of three
+        assert_eq!(Encoding::detect(&old), Encoding::Utf8);
         let mut broken = gbk;
         broken.extend(b"\n\xFF\xFF,\x80\n");
         assert_eq!(Encoding::detect(&broken), Encoding::Gb18030);
