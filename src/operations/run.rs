@@ -263,7 +263,7 @@ fn kind(error: &RescreenError) -> FailureKind {
         RescreenError::Input { error: OpenError::Io(error), .. }
         | RescreenError::Roster { error: RosterError::Open(OpenError::Io(error)), .. }
         | RescreenError::Output { error: SheetError::Io(error), .. } => disk(error),
-        RescreenError::Input { .. } | RescreenError::Roster { .. } => FailureKind::Input,
+        RescreenError::Input { .. } | RescreenError::Roster { .. } | RescreenError::OwnInput { .. } => FailureKind::Input,
         RescreenError::Output { .. } => FailureKind::Internal,
         RescreenError::InTheWay(_)
         | RescreenError::Begun(_)

@@ -44,7 +44,8 @@ pub struct Run<'r> {
 /// for each worker.
 ///
 /// # Errors
-/// Where an input cannot be read, the output not be written, or a firm not be recorded. What was written until then has a checkpoint.
+/// Where an input cannot be read, the output not be written, or a firm not be recorded. What was written until then has a
+/// checkpoint; where writing failed, what was written until the last one.
 pub fn run<'e>(
     source: &mut Source,
     judge: &(dyn Fn() -> Judge<'e> + Sync),
@@ -68,7 +69,9 @@ pub fn run<'e>(
         written.and(read).and_then(|ended| summed.map(|()| ended))
     });
     how.follow.end();
-    output.checkpoint()?;
+    if !matches!(ended, Err(RescreenError::Output { .. })) {
+        output.checkpoint()?;
+    }
     ended
 }
 
