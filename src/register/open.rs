@@ -232,12 +232,12 @@ impl Register {
 fn with_line_ends(form: Form, beginning: &[u8]) -> Result<Form, OpenError> {
     let old = Form { record: b'\r', ..form };
     let blank = beginning.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-    let header = &beginning[blank..][..first_end(&beginning[blank..], form)];
+    let (header, rest) = beginning[blank..].split_at(first_end(&beginning[blank..], form));
     let text = header.trim_ascii_end();
-    match (first_end(text, old) < text.len(), header.last()) {
+    match (first_end(text, old) < text.len(), rest) {
         (false, _) => Ok(form),
-        (true, Some(b'\n')) => Err(OpenError::Header("a carriage return (CR) stands in it, and a line feed (LF) ends it")),
-        (true, _) => Ok(old),
+        (true, []) => Ok(old), // no LF ends anything before
+        (true, _) => Err(OpenError::Header("a carriage return (CR) stands in it, and a line feed (LF) ends it")),
     }
 }
 
