@@ -15,7 +15,6 @@ pub mod open;
 mod parquet;
 pub mod records;
 mod section;
-pub mod text;
 mod workbook;
 
 pub use blocks::{Block, Piece, Unreadable};

@@ -15,9 +15,9 @@ use super::{
     expand::{Limits, TooLarge, expanded},
     parquet,
     records::{Records, Shape},
-    text::{Encoding, MARK},
     workbook,
 };
+use crate::encoding::{Encoding, MARK};
 
 /// How much of a register is looked at to tell its encoding.
 const BEGINNING: u64 = 256 * 1024;

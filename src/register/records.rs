@@ -8,8 +8,8 @@ use super::{
     blocks::{Block, Form, Unreadable, first_end, well_quoted},
     columns::{COLUMNS, Column, Keys, Picks},
     json,
-    text::Encoding,
 };
+use crate::encoding::Encoding;
 
 /// A row: what each column holds, empty where there is none.
 #[derive(Debug, Clone, Copy, Default)]

@@ -1,15 +1,17 @@
-//! Encodings (编码) of registers: UTF-8, or GB18030 with GBK and GB2312 in it; said, or detected.
+//! Encodings (编码) of texts and tables: UTF-8, or GB18030, which older spreadsheets and bureaus' systems take for granted.
 
 use std::borrow::Cow;
 
 use encoding_rs::GB18030;
+use serde::{Deserialize, Serialize};
 
-/// The encoding of a register.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// An encoding. GB18030 holds every character that UTF-8 holds, but for one of private use (U+E5E5).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Encoding {
-    /// UTF-8.
+    /// UTF-8, with a byte order mark where a table begins that is written: spreadsheets take it for GBK otherwise.
+    #[default]
     Utf8,
-    /// GB18030.
+    /// GB18030; GBK and GB2312 are parts of it.
     Gb18030,
 }
 
@@ -42,6 +44,24 @@ impl Encoding {
         }
     }
 
+    /// A text in it.
+    #[must_use]
+    pub fn encode(self, text: &str) -> Cow<'_, [u8]> {
+        match self {
+            Self::Utf8 => Cow::Borrowed(text.as_bytes()),
+            Self::Gb18030 => GB18030.encode(text).0,
+        }
+    }
+
+    /// What a table in it begins with that is written.
+    #[must_use]
+    pub const fn mark(self) -> &'static [u8] {
+        match self {
+            Self::Utf8 => MARK,
+            Self::Gb18030 => b"",
+        }
+    }
+
     /// The bytes as text, with U+FFFD for what is none.
     #[must_use]
     pub fn read_lossily(self, bytes: &[u8]) -> Cow<'_, str> {
@@ -70,5 +90,14 @@ mod tests {
         broken.extend(b"\n\xFF\xFF,\x80\n");
         assert_eq!(Encoding::detect(&broken), Encoding::Gb18030);
         assert_eq!(Encoding::Gb18030.read(&broken), None);
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let text = "某地众诚理财有限公司，𠀀";
+        for (encoding, name) in [(Encoding::Utf8, "\"Utf8\""), (Encoding::Gb18030, "\"Gb18030\"")] {
+            assert_eq!(encoding.read(&encoding.encode(text)).as_deref(), Some(text));
+            assert_eq!(serde_json::to_string(&encoding).expect("JSON"), name); // as it stands in records of operations
+        }
     }
 }
