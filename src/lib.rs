@@ -23,6 +23,7 @@ pub mod calendar;
 pub mod characters;
 pub mod clause;
 pub mod day;
+pub mod encoding;
 pub mod firm_name;
 pub mod hex;
 pub mod jurisdiction;

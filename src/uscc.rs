@@ -71,6 +71,13 @@ pub fn check(code: &str) -> Result<(), UsccError> {
     Err(UsccError::CheckDigit { expected: char::from(ALPHABET[expected]), found: char::from(ALPHABET[found]) })
 }
 
+/// A code in capitals, where it is one: a wrong check digit is the register's matter.
+#[must_use]
+pub fn code(text: &str) -> Option<String> {
+    let usable = matches!(check(text), Ok(()) | Err(UsccError::CheckDigit { .. }));
+    usable.then(|| text.to_ascii_uppercase())
+}
+
 /// What is wrong with a code that is no 18 characters with a value.
 fn wrong(code: &str) -> UsccError {
     let length = code.chars().count();
@@ -91,5 +98,16 @@ mod tests {
         assert_eq!(check("91350100M000100YI3"), Err(UsccError::Character('I')));
         assert_eq!(check("91350100M000100号"), Err(UsccError::Length(16))); // 18 bytes
         assert_eq!(check("91350100M000100Y４3"), Err(UsccError::Character('４')));
+    }
+
+    #[test]
+    fn what_is_no_code_is_none() {
+        for text in ["91350100m000100y43", "91350100M000100Y43"] {
+            assert_eq!(code(text).as_deref(), Some("91350100M000100Y43"));
+        }
+        assert_eq!(code("91350100M000100Y44").as_deref(), Some("91350100M000100Y44")); // its check digit is wrong
+        for text in ["440301102937392", "无", "", "91350100M000100YI3"] {
+            assert_eq!(code(text), None, "{text}");
+        }
     }
 }

@@ -4,10 +4,12 @@ pub(crate) mod changes;
 mod dirt;
 mod finish;
 mod formats;
+mod held;
 mod parquet;
 mod record;
 pub(crate) mod resume;
 mod roster;
+mod spared;
 
 use std::{
     fs,

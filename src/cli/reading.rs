@@ -4,8 +4,9 @@ use clap::Args;
 
 use super::screen::value;
 use crate::{
+    encoding::Encoding,
     jurisdiction::Region,
-    register::{Kind, Options, Said, expand::Limits, firm::Places, text},
+    register::{Kind, Options, Said, expand::Limits, firm::Places},
     screen::Engine,
     vocabulary::EntityKind,
 };
@@ -18,7 +19,7 @@ pub(super) struct Reading {
     format: Option<Kind>,
     /// The inputs' encoding [default: detected]: utf-8 or gb18030.
     #[arg(long, value_name = "ENCODING", value_parser = encoding)]
-    encoding: Option<text::Encoding>,
+    encoding: Option<Encoding>,
     /// Columns whose header is not known: name=HEADER,scope=#4. Columns: name, scope, uscc, region, authority, province, city,
     /// county, kind, established.
     #[arg(long, value_name = "COLUMN=HEADER,...", value_parser = Said::parse, default_value = "")]
@@ -68,10 +69,10 @@ fn kind(text: &str) -> Result<Kind, String> {
 }
 
 /// Reads an encoding.
-pub(super) fn encoding(text: &str) -> Result<text::Encoding, String> {
+pub(super) fn encoding(text: &str) -> Result<Encoding, String> {
     match text.to_ascii_lowercase().as_str() {
-        "utf-8" | "utf8" => Ok(text::Encoding::Utf8),
-        "gb18030" | "gbk" | "gb2312" => Ok(text::Encoding::Gb18030),
+        "utf-8" | "utf8" => Ok(Encoding::Utf8),
+        "gb18030" | "gbk" | "gb2312" => Ok(Encoding::Gb18030),
         _ => Err("expected one of: utf-8, gb18030".to_owned()),
     }
 }

@@ -24,10 +24,11 @@ use super::{
 use crate::{
     clock::today,
     day, embedded,
+    encoding::Encoding,
     jurisdiction::Region,
     library::versions::Versions,
     problem::Problems,
-    register::{OpenError, text},
+    register::OpenError,
     rescreen::{
         Checkpoint, Counts, Delta, Order, RescreenError,
         order::{Ended, Hands, Judging, day_of},
@@ -37,7 +38,7 @@ use crate::{
         roster::Meaning,
     },
     screen::Engine,
-    sheet::{CsvOptions, Encoding},
+    sheet::CsvOptions,
     vocabulary::Event,
     wordlist::Files,
 };
@@ -60,7 +61,7 @@ pub(super) struct Arguments {
     date: Option<day::Date>,
     /// The encoding of CSV that is written: utf-8 or gb18030.
     #[arg(long, value_name = "ENCODING", default_value = "utf-8", value_parser = encoding)]
-    out_encoding: text::Encoding,
+    out_encoding: Encoding,
     /// Leave cells of CSV that begin with = + - @ as they are. A spreadsheet takes them for formulas.
     #[arg(long)]
     raw: bool,
@@ -206,8 +207,7 @@ impl Arguments {
     }
 
     fn csv(&self) -> CsvOptions {
-        let encoding = if self.out_encoding == text::Encoding::Gb18030 { Encoding::Gb18030 } else { Encoding::Utf8 };
-        CsvOptions { encoding, raw: self.raw }
+        CsvOptions { encoding: self.out_encoding, raw: self.raw }
     }
 
     /// The checkpoint of the run to go on with, if there is to be one.

@@ -114,7 +114,7 @@ impl Counter {
         if let Ok(firm) = text.parse() {
             return Ok(firm);
         }
-        let Some(code) = crate::wire::watch::code(text) else {
+        let Some(code) = crate::uscc::code(text) else {
             let message = "neither a firm's number, such as F17, nor a unified social credit code".to_owned();
             return Err(status::bad_request(vec![Violation { field: "firm".to_owned(), message }]));
         };

@@ -19,6 +19,7 @@ use crate::{
     screen::{Engine, Firm},
     server::workers::Cancelled,
     telemetry::Metrics,
+    uscc,
     watch::command,
     wire::{
         Bases, Understood, Violation, respond, understand,
@@ -26,7 +27,7 @@ use crate::{
             BatchScreenRequest, BatchScreenResponse, Hit, OverruledHit, ScreenRequest, ScreenResponse, ScreenStreamRequest,
             screening_service_server::ScreeningService,
         },
-        watch::{code, overruled_of},
+        watch::overruled_of,
     },
 };
 
@@ -146,7 +147,7 @@ impl Examiner {
     /// One firm; `path` says where a field of its request stands in the call.
     pub(super) fn one(&self, request: ScreenRequest, bases: &mut Bases, path: &dyn Fn(&str) -> String) -> Result<ScreenResponse, Refused> {
         let engine = self.version.engine();
-        let code = code(&request.uscc);
+        let code = uscc::code(&request.uscc);
         let understood = understand_within(request, engine, &self.identity, self.today, path, &self.metrics)?;
         let answer = self.version.screen(&understood.firm, &self.metrics);
         let mut response = respond(&understood, &answer, engine, bases);

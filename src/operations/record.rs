@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::written::Written;
 use crate::{
     day::Date,
+    encoding::Encoding,
     jurisdiction::Region,
     rescreen::Counts,
     screen::ENGINE_VERSION,
@@ -20,7 +21,7 @@ pub struct Asked {
     /// The output.
     pub output: String,
     /// The registers' encoding, where it was said.
-    pub encoding: Option<Coding>,
+    pub encoding: Option<Encoding>,
     /// Columns whose header is not known, as the command line writes them.
     pub columns: String,
     /// Where firms are registered whose place nothing tells.
@@ -32,7 +33,7 @@ pub struct Asked {
     /// The day as of which to judge.
     pub day: Date,
     /// The encoding of CSV that is written.
-    pub writing: Coding,
+    pub writing: Encoding,
     /// Whether cells of CSV are left as they are.
     pub raw: bool,
     /// The rosters, with what each means.
@@ -45,16 +46,6 @@ pub struct Asked {
     pub since: Option<String>,
     /// Where firms must be; `None`: anywhere.
     pub within: Option<Vec<Region>>,
-}
-
-/// An encoding.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Coding {
-    /// UTF-8.
-    #[default]
-    Utf8,
-    /// GB18030.
-    Gb18030,
 }
 
 /// How far an operation is: QUEUED → RUNNING → one of the others; QUEUED again where the service stopped.

@@ -13,12 +13,12 @@ use std::{
 use super::{
     folder::{Folder, PathError},
     operation::{Beginning, Following, Live, Operation, Rows},
-    record::{Asked, Coding, Failure, FailureKind, Record},
+    record::{Asked, Failure, FailureKind, Record},
 };
 use crate::{
     library::{Library, Version},
     problem::Problem,
-    register::{Kind, OpenError, Options, Register, columns::Said, expand::Limits, text},
+    register::{Kind, OpenError, Options, Register, columns::Said, expand::Limits},
     rescreen::{
         Checkpoint, Delta, Order, RescreenError,
         order::{Ended, Hands, Judging},
@@ -27,7 +27,7 @@ use crate::{
         roster::{Meaning, RosterError},
     },
     screen::ENGINE_VERSION,
-    sheet::{CsvOptions, Encoding, SheetError},
+    sheet::{CsvOptions, SheetError},
     telemetry::Metrics,
 };
 
@@ -103,12 +103,11 @@ impl Folders {
         if !bad.is_empty() {
             return Err(bad);
         }
-        let writing = if asked.writing == Coding::Utf8 { Encoding::Utf8 } else { Encoding::Gb18030 };
         Ok(Order {
             inputs,
             out: output,
             reading: reading(asked),
-            writing: CsvOptions { encoding: writing, raw: asked.raw },
+            writing: CsvOptions { encoding: asked.writing, raw: asked.raw },
             region: asked.region,
             kind: asked.kind,
             event: asked.event,
@@ -178,9 +177,8 @@ impl Folders {
 
 /// How registers are read.
 fn reading(asked: &Asked) -> Options {
-    let encoding = asked.encoding.map(|coding| if coding == Coding::Utf8 { text::Encoding::Utf8 } else { text::Encoding::Gb18030 });
     let columns = Said::parse(&asked.columns).unwrap_or_default(); // checked when it was asked for
-    Options { kind: None, encoding, columns, limits: Limits::default() }
+    Options { kind: None, encoding: asked.encoding, columns, limits: Limits::default() }
 }
 
 /// Whether it is what stands in a register that is wrong, and not the reading of it.
@@ -263,7 +261,7 @@ fn kind(error: &RescreenError) -> FailureKind {
         RescreenError::Input { error: OpenError::Io(error), .. }
         | RescreenError::Roster { error: RosterError::Open(OpenError::Io(error)), .. }
         | RescreenError::Output { error: SheetError::Io(error), .. } => disk(error),
-        RescreenError::Input { .. } | RescreenError::Roster { .. } => FailureKind::Input,
+        RescreenError::Input { .. } | RescreenError::Roster { .. } | RescreenError::OwnInput { .. } => FailureKind::Input,
         RescreenError::Output { .. } => FailureKind::Internal,
         RescreenError::InTheWay(_)
         | RescreenError::Begun(_)

@@ -185,7 +185,11 @@ mod tests {
 
     #[test]
     fn what_is_cut_off_is_an_error() {
-        let whole = gzip("某地众诚理财有限公司\n".repeat(1000).as_bytes());
-        assert!(read(whole[..whole.len() / 2].to_vec(), Limits::default()).is_err());
+        let text = (0..20_000).map(|number| format!("某地众诚理财{number}有限公司")).collect::<Vec<_>>().join("\n");
+        for whole in [gzip(text.as_bytes()), zstd(text.as_bytes())] {
+            for end in [10, whole.len() / 2, whole.len() - 1] {
+                assert!(read(whole[..end].to_vec(), Limits::default()).is_err(), "{end} of {}", whole.len());
+            }
+        }
     }
 }

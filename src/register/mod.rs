@@ -16,7 +16,6 @@ mod parquet;
 pub mod records;
 mod section;
 mod separators;
-pub mod text;
 mod workbook;
 
 pub use blocks::{Block, Piece, Unreadable};

@@ -7,15 +7,17 @@ use std::{
     sync::{Arc, atomic::AtomicU64},
 };
 
+use memchr::memchr2;
+
 use super::{
     blocks::{Block, Blocks, Form, LONGEST_RECORD, Piece, first_end},
     columns::{ColumnsError, Keys, Picks, Said},
     expand::{Limits, TooLarge, expanded},
     parquet,
     records::{Records, Shape},
-    text::{Encoding, MARK},
     workbook,
 };
+use crate::encoding::{Encoding, MARK};
 
 /// How much of a register is looked at to tell its encoding.
 const BEGINNING: u64 = 256 * 1024;
@@ -53,7 +55,7 @@ impl Kind {
 
     /// The format that a text's first line speaks for.
     fn detect(beginning: &[u8]) -> Self {
-        let line = &beginning[..first_end(beginning, Form::TSV)];
+        let line = &beginning[..memchr2(b'\r', b'\n', beginning).unwrap_or(beginning.len())];
         if line.trim_ascii_start().starts_with(b"{") {
             Self::Jsonl
         } else if line.contains(&b'\t') {
@@ -184,8 +186,8 @@ impl Register {
             beginning.drain(..MARK.len());
         }
         let form = match options.kind.or(kind).unwrap_or_else(|| Kind::detect(&beginning)) {
-            Kind::Csv => Form::CSV,
-            Kind::Tsv => Form::TSV,
+            Kind::Csv => with_line_ends(Form::CSV, &beginning)?,
+            Kind::Tsv => with_line_ends(Form::TSV, &beginning)?,
             Kind::Jsonl => Form::JSONL,
             Kind::Xlsx => return Err(WORKBOOK),
             Kind::Parquet => return Err(PARQUET),
@@ -223,6 +225,19 @@ impl Register {
         };
         let pieces = Box::new(Begun { first, blocks });
         Ok(Self { pieces, records: Records { form, encoding, shape }, size, read })
+    }
+}
+
+/// The form with the line ends that a table has: LF, with a CR before it or not; or CR alone, as spreadsheets on a Mac wrote it.
+fn with_line_ends(form: Form, beginning: &[u8]) -> Result<Form, OpenError> {
+    let old = Form { record: b'\r', ..form };
+    let blank = beginning.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    let (header, rest) = beginning[blank..].split_at(first_end(&beginning[blank..], form));
+    let text = header.trim_ascii_end();
+    match (first_end(text, old) < text.len(), rest) {
+        (false, _) => Ok(form),
+        (true, []) => Ok(old), // no LF ends anything before
+        (true, _) => Err(OpenError::Header("a carriage return (CR) stands in it, and a line feed (LF) ends it")),
     }
 }
 

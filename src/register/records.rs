@@ -9,8 +9,8 @@ use super::{
     columns::{COLUMNS, Column, Keys, Picks},
     json,
     separators::Separators,
-    text::Encoding,
 };
+use crate::encoding::Encoding;
 
 /// A row: what each column holds, empty where there is none.
 #[derive(Debug, Clone, Copy, Default)]
@@ -61,6 +61,13 @@ pub struct Fault<'a> {
     pub text: Cow<'a, str>,
 }
 
+impl<'a> Fault<'a> {
+    /// A line in which a quote opens that was not meant.
+    fn open_quote(line: &'a str) -> Self {
+        Self { why: Why::Unreadable(Unreadable::OpenQuote), text: Cow::Borrowed(line.trim_end()) }
+    }
+}
+
 /// Takes the rows of a block: the number of each one's line, and the row or what is wrong with it.
 pub type Visit<'v> = dyn FnMut(u64, Result<&Row<'_>, Fault<'_>>) + 'v;
 
@@ -87,10 +94,14 @@ impl Records {
         if let Some(text) = self.encoding.read(&block.bytes) {
             return self.each_of(&text, block.line, visit);
         }
-        let (mut rest, mut line) = (&block.bytes[..], block.line);
+        let (mut rest, mut line, table) = (&block.bytes[..], block.line, self.table());
         while !rest.is_empty() {
-            let (record, after) = rest.split_at(first_end(rest, self.form));
+            let end = first_end(rest, self.form);
+            let first_line = memchr(self.form.record, rest).map_or(rest.len(), |at| at + 1);
+            let swallowed = first_line < end && table.as_ref().is_some_and(|table| table.swallows(&rest[..end]));
+            let (record, after) = rest.split_at(if swallowed { first_line } else { end });
             match self.encoding.read(record) {
+                Some(text) if swallowed => visit(line, Err(Fault::open_quote(&text))),
                 Some(text) => self.each_of(&text, line, visit),
                 None => visit(line, Err(Fault { why: Why::Bytes, text: self.encoding.read_lossily(record) })),
             }
@@ -100,19 +111,17 @@ impl Records {
     }
 
     fn each_of(&self, text: &str, line: u64, visit: &mut Visit<'_>) {
-        match (&self.shape, self.form.field) {
-            (Shape::Table { width, picks }, Some(field)) => {
-                let picks: Vec<(usize, usize)> = picks.iter().collect();
-                let table = Table { form: self.form, field, width: *width, picks: &picks };
-                if self.form.quotes && memchr(b'"', text.as_bytes()).is_some() {
-                    table.quoted(text, line, visit);
-                } else {
-                    table.plain(text, line, visit);
-                }
-            }
-            (Shape::Table { .. }, None) => {}
-            (Shape::Objects(keys), _) => objects(text, line, keys, visit),
+        match (self.table(), &self.shape) {
+            (Some(table), _) if self.form.quotes && memchr(b'"', text.as_bytes()).is_some() => table.quoted(text, line, visit),
+            (Some(table), _) => table.plain(text, line, visit),
+            (None, Shape::Objects(keys)) => objects(text, line, keys, visit),
+            (None, Shape::Table { .. }) => {}
         }
+    }
+
+    fn table(&self) -> Option<Table> {
+        let (Shape::Table { width, picks }, Some(field)) = (&self.shape, self.form.field) else { return None };
+        Some(Table { form: self.form, field, width: *width, picks: picks.iter().collect() })
     }
 }
 
@@ -138,15 +147,15 @@ fn objects(text: &str, line: u64, keys: &Keys, visit: &mut Visit<'_>) {
     }
 }
 
-struct Table<'p> {
+struct Table {
     form: Form,
     field: u8,
     width: usize,
     /// Which column is to be taken from where.
-    picks: &'p [(usize, usize)],
+    picks: Vec<(usize, usize)>,
 }
 
-impl Table<'_> {
+impl Table {
     /// Rows in which nothing is quoted: one walk over all separators.
     fn plain(&self, text: &str, mut line: u64, visit: &mut Visit<'_>) {
         let bytes = text.as_bytes();
@@ -176,7 +185,7 @@ impl Table<'_> {
             return visit(line, Err(Fault { why, text }));
         }
         let mut row = Row::default();
-        for &(column, at) in self.picks {
+        for &(column, at) in &self.picks {
             let from = at.checked_sub(1).map_or(begin, |before| ends[before] + 1);
             row.0[column] = &text[from..ends[at]];
         }
@@ -186,47 +195,59 @@ impl Table<'_> {
     /// Rows in which something is quoted.
     fn quoted(&self, text: &str, mut line: u64, visit: &mut Visit<'_>) {
         let mut rest = text;
-        while let Some((used, lines)) = self.quoted_until_a_gap(rest, line, visit) {
+        while let Some((used, next)) = self.quoted_until_a_gap(rest, line, visit) {
             rest = &rest[used..];
-            line += lines;
+            line = next;
         }
     }
 
     /// Visits rows up to one that has swallowed others: a quote that was not meant opens a field that ends lines later. Of
-    /// those lines only the first is bad; gives how many bytes and lines to step over.
-    fn quoted_until_a_gap(&self, text: &str, line: u64, visit: &mut Visit<'_>) -> Option<(usize, u64)> {
-        let mut builder = csv::ReaderBuilder::new();
-        builder.has_headers(false).flexible(true).delimiter(self.field).terminator(csv::Terminator::Any(self.form.record));
-        let mut reader = builder.from_reader(text.as_bytes());
+    /// those lines only the first is bad; gives how many bytes to step over, and the number of the line behind them.
+    fn quoted_until_a_gap(&self, text: &str, mut line: u64, visit: &mut Visit<'_>) -> Option<(usize, u64)> {
+        let mut reader = self.reader(text.as_bytes());
         let mut record = csv::StringRecord::new();
+        let mut end = 0;
         while reader.read_record(&mut record).ok()? {
-            let begin = record.position().map_or((0, 0), |begin| (begin.byte(), begin.line() - 1));
-            let (byte, number) = (usize::try_from(begin.0).unwrap_or(text.len()), line + begin.1);
-            let fields = record.len();
-            let end = usize::try_from(reader.position().byte()).unwrap_or(text.len());
-            let many_lines = reader.position().line() > begin.1 + 2;
-            let swallowed = many_lines && (fields != self.width || !well_quoted(&text.as_bytes()[byte..end], self.form));
-            if fields == self.width && !swallowed {
+            let blank = text.as_bytes()[end..].iter().take_while(|byte| **byte == self.form.record).count(); // stepped over by the reader
+            let begin = end + blank;
+            end = usize::try_from(reader.position().byte()).unwrap_or(text.len());
+            let whole = &text[begin..end];
+            let first_line = memchr(self.form.record, whole.as_bytes()).map_or(whole.len(), |at| at + 1);
+            let (number, fields) = (line + blank as u64, record.len());
+            line = number + 1 + memchr_iter(self.form.record, &whole.as_bytes()[first_line..]).count() as u64;
+            if matches!(whole, "\r\n" | "\r") {
+                continue;
+            }
+            if first_line < whole.len() && (fields != self.width || !well_quoted(whole.as_bytes(), self.form)) {
+                visit(number, Err(Fault::open_quote(&whole[..first_line])));
+                return Some((begin + first_line, number + 1));
+            }
+            if fields == self.width {
                 visit(number, Ok(&self.picked(&record)));
-                continue;
-            }
-            if fields == 1 && record[0].trim_ascii().is_empty() {
-                continue;
-            }
-            let first = &text[byte..];
-            let first_line = memchr(self.form.record, first.as_bytes()).map_or(first.len(), |end| end + 1);
-            let why = if swallowed { Why::Unreadable(Unreadable::OpenQuote) } else { Why::Fields { found: fields, expected: self.width } };
-            visit(number, Err(Fault { why, text: Cow::Borrowed(first[..first_line].trim_end()) }));
-            if swallowed {
-                return Some((byte + first_line, begin.1 + 1));
+            } else {
+                let why = Why::Fields { found: fields, expected: self.width };
+                visit(number, Err(Fault { why, text: Cow::Borrowed(whole.trim_end()) }));
             }
         }
         None
     }
 
+    /// Whether a record of several lines has swallowed some of them.
+    fn swallows(&self, record: &[u8]) -> bool {
+        let mut fields = csv::ByteRecord::new();
+        let read = self.reader(record).read_byte_record(&mut fields);
+        !matches!(read, Ok(true)) || fields.len() != self.width || !well_quoted(record, self.form)
+    }
+
+    fn reader<'t>(&self, text: &'t [u8]) -> csv::Reader<&'t [u8]> {
+        let mut builder = csv::ReaderBuilder::new();
+        builder.has_headers(false).flexible(true).delimiter(self.field).terminator(csv::Terminator::Any(self.form.record));
+        builder.from_reader(text)
+    }
+
     fn picked<'r>(&self, record: &'r csv::StringRecord) -> Row<'r> {
         let mut row = Row::default();
-        for &(column, at) in self.picks {
+        for &(column, at) in &self.picks {
             row.0[column] = record.get(at).unwrap_or_default();
         }
         row
@@ -290,6 +311,46 @@ mod tests {
         gbk.extend(b"\xFF\xFF,2,\n");
         gbk.extend_from_slice(&encoding_rs::GB18030.encode("丙,3,五金\n").0);
         assert_eq!(read(&records, &gbk), ["2 甲|日用\n百货", "4 ! Bytes", "5 丙|五金"]);
+    }
+
+    #[test]
+    fn bad_bytes_behind_a_quote_that_was_not_meant_cost_their_rows_alone() {
+        let csv = |bad: &[u8]| {
+            let around = ["甲,\"1,日用\n某地众诚理财有限公司,2,理财\n", ",3,\n丁,4,\"建材\"\n戊,5,\"五金\n百货\"\n"];
+            [around[0].as_bytes(), bad, around[1].as_bytes()].concat()
+        };
+        let expected = ["2 ! Unreadable(OpenQuote)", "3 某地众诚理财有限公司|理财", "4 ! Bytes", "5 丁|建材", "6 戊|五金\n百货"];
+        assert_eq!(read(&records(Form::CSV, Encoding::Utf8), &csv(b"\xFF\xFF")), expected);
+        // of a well quoted record the number of fields tells that lines are missing
+        let csv = b"a,\"1\nb,2,x\nc\",2,\"\xFF\nd\",3,y\n";
+        assert_eq!(read(&records(Form::CSV, Encoding::Utf8), csv), ["2 ! Unreadable(OpenQuote)", "3 b|x", "4 ! Bytes", "5 d\"|y"]);
+    }
+
+    #[test]
+    fn blank_lines_are_no_rows_wherever_they_stand() {
+        for end in ["\n", "\r\n"] {
+            let csv = "\n甲,\"1\",x\n\n\n乙,2\n\n丙,3,z\n\n丁,\"4,z\n\n戊,5,\"y\"\n\n己,\"6\n\n7\",y\n庚\n\n".replace('\n', end);
+            let bad = "! Fields { found: 2, expected: 3 }";
+            let expected = ["3 甲|x".to_owned(), format!("6 乙 {bad}"), "8 丙|z".to_owned(), "10 丁 ! Unreadable(OpenQuote)".to_owned()];
+            let mut told = Vec::new();
+            records(Form::CSV, Encoding::Utf8).each(&Block { line: 2, bytes: csv.as_bytes().to_vec().into() }, &mut |line, row| {
+                told.push(match row {
+                    Ok(row) => format!("{line} {}|{}", row.get(Column::Name), row.get(Column::Scope)),
+                    Err(fault) => format!("{line} {} ! {:?}", fault.text.split(',').next().expect("a text"), fault.why),
+                });
+            });
+            assert_eq!(told[..4], expected);
+            assert_eq!(told[4..], ["12 戊|y", "14 己|y", "17 庚 ! Fields { found: 1, expected: 3 }"]);
+        }
+    }
+
+    #[test]
+    fn what_a_last_quote_swallows_is_read_though_the_last_line_has_no_end() {
+        let csv = "甲,\"1,x\n乙,2,\"y\n丙,3,z";
+        assert_eq!(
+            read(&records(Form::CSV, Encoding::Utf8), csv.as_bytes()),
+            ["2 ! Unreadable(OpenQuote)", "3 ! Unreadable(OpenQuote)", "4 丙|z"]
+        );
     }
 
     #[test]

@@ -63,6 +63,14 @@ pub enum RescreenError {
         /// Why.
         error: SheetError,
     },
+    /// An input would be written over.
+    #[error("{} is read, and would be written over as {}: choose another output", input.display(), output.display())]
+    OwnInput {
+        /// The input or the roster.
+        input: PathBuf,
+        /// The output, or a file beside it.
+        output: PathBuf,
+    },
     /// Something lies where the output goes that is not this run's.
     #[error("{} is there already, and is not of this run", .0.display())]
     InTheWay(PathBuf),

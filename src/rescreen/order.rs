@@ -2,7 +2,8 @@
 //! and the service carry out their orders here, so that both write the same bytes.
 
 use std::{
-    fs::File,
+    fs::{self, File},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -14,7 +15,7 @@ use std::{
 use super::{
     Checkpoint, Counts, Defaults, Delta, Fingerprint, Judge, Layout, Output, RescreenError, Rosters, Source,
     columns::{CHANGED, FLAGGED},
-    output::{Finishing, checkpoint_of},
+    output::{Finishing, beside_of, checkpoint_of},
     pipeline::{Run, run},
     record::Recorder,
     roster::Meaning,
@@ -132,6 +133,7 @@ impl Order {
     /// the checkpoint is of another run.
     pub fn carry_out(&self, judging: Judging<'_>, earlier: Option<Checkpoint>, hands: Hands<'_>) -> Result<Ended, RescreenError> {
         let Judging { engine, delta, day } = judging;
+        self.spares_its_inputs()?;
         let format = Format::of(&self.out).map_err(RescreenError::output(&self.out))?;
         let layout = Layout { format, csv: self.writing, columns: if delta.is_some() { CHANGED } else { FLAGGED } };
         let rosters = self.rosters(engine)?;
@@ -186,6 +188,19 @@ impl Order {
         source.skip_to(earlier.position, earlier.whole)?;
         earlier.whole = earlier.whole.filter(|_| !earlier.position.is_beginning()); // else nothing was compared with it
         Ok(Earlier::GoesOn(Box::new(Output::resume(&self.out, earlier, layout, self.replaces)?)))
+    }
+
+    /// That nothing is read which is written too, whatever names and links lead there.
+    fn spares_its_inputs(&self) -> Result<(), RescreenError> {
+        let file = |path: &Path| fs::metadata(path).ok().map(|data| (data.dev(), data.ino()));
+        let written: Vec<_> = beside_of(&self.out).into_iter().filter_map(|output| Some((file(&output)?, output))).collect();
+        for input in self.inputs.iter().chain(self.rosters.iter().map(|(roster, _)| roster)) {
+            let read = file(if input.as_os_str() == "-" { Path::new("/dev/stdin") } else { input });
+            if let Some((_, output)) = written.iter().find(|(written, _)| Some(*written) == read) {
+                return Err(RescreenError::OwnInput { input: input.clone(), output: output.clone() });
+            }
+        }
+        Ok(())
     }
 
     fn rosters(&self, engine: &Engine) -> Result<Rosters, RescreenError> {

@@ -80,8 +80,9 @@ impl Part {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), RescreenError> {
+        self.out.write_all(bytes).map_err(RescreenError::writing(&self.place))?;
         self.written += bytes.len() as u64;
-        self.out.write_all(bytes).map_err(RescreenError::writing(&self.place))
+        Ok(())
     }
 
     fn sync(&mut self) -> Result<(), RescreenError> {
@@ -101,6 +102,9 @@ impl Output {
     /// The same; `replaces` says whether it takes the place of files that lie there.
     pub(super) fn begin_as(path: &Path, fingerprint: Fingerprint, layout: Layout, replaces: bool) -> Result<Self, RescreenError> {
         let failed = RescreenError::output(path);
+        if replaces {
+            forget(path).map_err(RescreenError::writing(&checkpoint_of(path)))?;
+        }
         let header = |columns| Csv::begin(Vec::new(), columns, layout.csv)?.finish();
         let flagged_header = if layout.format == Format::Csv { header(layout.columns).map_err(&failed)? } else { Vec::new() };
         let flagged = Part::begin(path.to_owned(), &flagged_header, replaces)?;
@@ -255,6 +259,21 @@ impl Finishing<'_> {
             RescreenError::output(self.path)(error)
         })?;
         sync_folder(part).and_then(|()| fs::remove_file(part)).map_err(RescreenError::writing(part))
+    }
+}
+
+/// Takes away what vouches for what an earlier run has written, before any of that is written over: nobody goes on with it then.
+fn forget(path: &Path) -> io::Result<()> {
+    let checkpoint = checkpoint_of(path);
+    let earlier = Checkpoint::read(&checkpoint);
+    match fs::remove_file(&checkpoint) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        removed => removed?,
+    }
+    sync_folder(path)?;
+    match earlier.filter(|earlier| earlier.finished).map(|earlier| fs::remove_file(made_of(path, &earlier))) {
+        Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

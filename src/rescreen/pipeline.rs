@@ -44,7 +44,8 @@ pub struct Run<'r> {
 /// for each worker.
 ///
 /// # Errors
-/// Where an input cannot be read, the output not be written, or a firm not be recorded. What was written until then has a checkpoint.
+/// Where an input cannot be read, the output not be written, or a firm not be recorded. What was written until then has a
+/// checkpoint; where writing failed, what was written until the last one.
 pub fn run<'e>(
     source: &mut Source,
     judge: &(dyn Fn() -> Judge<'e> + Sync),
@@ -65,19 +66,20 @@ pub fn run<'e>(
         let reader = scope.spawn(move || read(source, &tasks, &places, stop));
         let written = write(outcomes, output, &mut how, (&mut sum, &spare));
         let read = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        match written.and(read) {
-            Ok(true) => Ok(true),
-            ended => {
-                let summed = sum.wait(output);
-                ended.and_then(|ended| summed.map(|()| ended))
-            }
-        }
+        let ended = written.and(read);
+        let summed = if is_last(&ended) { Ok(()) } else { sum.wait(output) };
+        ended.and_then(|ended| summed.map(|()| ended))
     });
     how.follow.end();
-    if !matches!(ended, Ok(true)) {
-        output.checkpoint()?; // behind the end comes the last one, which needs no sum
+    if !is_last(&ended) {
+        output.checkpoint()?;
     }
     ended
+}
+
+/// Whether no checkpoint follows here: behind the end comes the last one of all, and what could not be written has none.
+const fn is_last(ended: &Result<bool, RescreenError>) -> bool {
+    matches!(ended, Ok(true) | Err(RescreenError::Output { .. }))
 }
 
 /// Hands out pieces; says whether it came to the end.

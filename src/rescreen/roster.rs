@@ -15,6 +15,7 @@ use crate::{
     register::{Column, OpenError, Options, Piece, Register, Row},
     screen::Engine,
     set::Member,
+    uscc,
     vocabulary::LicenceKind,
 };
 
@@ -68,7 +69,7 @@ fn licence_kind(text: &str) -> Option<LicenceKind> {
 /// A firm on a roster.
 #[derive(Debug, Clone)]
 struct Entry {
-    code: String,
+    code: Option<String>,
     licence: Option<Licence>,
     note: usize,
 }
@@ -143,9 +144,9 @@ impl Rosters {
         if self.entries.len() >= self.most {
             return Err(format!("the rosters have more than {} rows together", self.most).into());
         }
-        let code = row.get(Column::Uscc).to_ascii_uppercase();
+        let code = uscc::code(row.get(Column::Uscc));
         let name = Normalized::of(row.get(Column::Name), engine.characters()).text();
-        if name.is_empty() && code.is_empty() {
+        if name.is_empty() && code.is_none() {
             return Err("it has neither a name nor a code".into());
         }
         let licence = match meaning {
@@ -153,8 +154,8 @@ impl Rosters {
             Meaning::Complaint | Meaning::Industry => None,
         };
         let index = self.entries.len();
-        if !code.is_empty() {
-            self.by_code.entry(code.clone()).or_default().push(index);
+        if let Some(code) = code.clone() {
+            self.by_code.entry(code).or_default().push(index);
         }
         if !name.is_empty() {
             self.by_name.entry(name).or_default().push(index);
@@ -163,18 +164,19 @@ impl Rosters {
         Ok(())
     }
 
-    /// What the rosters say of a firm. One with another code is another firm, whatever its name.
+    /// What the rosters say of a firm. One with another code is another firm, whatever its name; an old registration number
+    /// (注册号) is no code.
     #[must_use]
     pub fn find(&self, row: &Row<'_>, engine: &Engine) -> Found {
         let mut found = Found::default();
         if self.entries.is_empty() {
             return found;
         }
-        let code = row.get(Column::Uscc).to_ascii_uppercase();
+        let code = uscc::code(row.get(Column::Uscc));
         let name = Normalized::of(row.get(Column::Name), engine.characters()).text();
         let listed = |map: &FxHashMap<String, Vec<usize>>, key: &str| map.get(key).cloned().unwrap_or_default();
-        let mut indexes = if code.is_empty() { Vec::new() } else { listed(&self.by_code, &code) };
-        let other = |index: &usize| code.is_empty() || self.entries[*index].code.is_empty();
+        let mut indexes = code.as_ref().map(|code| listed(&self.by_code, code)).unwrap_or_default();
+        let other = |index: &usize| code.is_none() || self.entries[*index].code.is_none();
         indexes.extend(listed(&self.by_name, &name).into_iter().filter(other));
         for entry in indexes.into_iter().map(|index| &self.entries[index]) {
             found.licences.extend(entry.licence.clone());

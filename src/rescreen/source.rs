@@ -112,6 +112,8 @@ impl Source {
     /// [`RescreenError::Changed`] where they are not what that run has read.
     pub fn skip_to(&mut self, to: Position, whole: Option<u32>) -> Result<(), RescreenError> {
         self.position.input = to.input;
+        self.done = self.sizes().into_iter().take(to.input).flatten().sum();
+        self.read.store(self.done, Ordering::Relaxed);
         if !to.is_beginning() && Some(self.whole().sum()?) != whole {
             return Err(RescreenError::Changed("what is in the inputs".to_owned()));
         }
@@ -202,5 +204,35 @@ impl Open {
         let records = Arc::new(register.records.clone());
         let name = input.file_name().filter(|name| *name != "-").unwrap_or("stdin".as_ref()).to_string_lossy().into();
         Ok(Self { register, records, name, crc: crc32fast::Hasher::new() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_stepped_over_counts_as_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let inputs = ["one.csv", "two.csv", "three.csv"].map(|name| folder.path().join(name));
+        for input in &inputs {
+            std::fs::write(input, "企业名称\n甲\n").expect("written");
+        }
+        let size = "企业名称\n甲\n".len() as u64;
+        let source = || Source::new(inputs.to_vec(), Options::default());
+        let (mut one, mut positions) = (source(), Vec::new());
+        while let Some(job) = one.next_job().expect("it is read") {
+            positions.push((job.position, one.read().load(Ordering::Relaxed)));
+        }
+        assert_eq!(positions.iter().map(|(_, read)| *read).collect::<Vec<_>>(), [size, 2 * size, 3 * size]);
+        let whole = Some(one.whole().sum().expect("they are read"));
+        for (position, read) in positions {
+            let mut other = source();
+            other.skip_to(position, whole).expect("they are the same");
+            assert_eq!(other.read().load(Ordering::Relaxed), read);
+        }
+        let mut other = source();
+        other.skip_to(Position { input: 2, ..Position::default() }, whole).expect("they are the same");
+        assert_eq!(other.read().load(Ordering::Relaxed), 2 * size);
     }
 }

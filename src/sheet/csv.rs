@@ -5,7 +5,7 @@ use std::io::Write;
 use memchr::{memchr, memchr3};
 
 use super::{Cell, Column, SheetError, Table, flushed};
-use crate::sheet::Encoding;
+use crate::encoding::Encoding;
 
 /// How a CSV is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

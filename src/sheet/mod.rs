@@ -5,7 +5,6 @@
 //! chosen by applicants: none of them may become a formula ([`csv`](self::Csv)) or break the file.
 
 mod csv;
-mod encoding;
 mod jsonl;
 mod parquet;
 mod workbook;
@@ -18,7 +17,6 @@ use std::{
 };
 
 pub use csv::{Csv, CsvOptions};
-pub use encoding::Encoding;
 pub use jsonl::Jsonl;
 pub use parquet::Parquet;
 pub use workbook::Workbook;

@@ -12,9 +12,10 @@ use super::{
 };
 use crate::{
     day::Date,
+    encoding::Encoding,
     operations::{
         operation::{Live, Rows},
-        record::{Asked, Coding, Record, State},
+        record::{Asked, Record, State},
     },
     register::columns::Said,
     rescreen::roster::Meaning,
@@ -83,11 +84,11 @@ fn few(reader: &mut Reader<'_>, field: &str, count: usize) {
     }
 }
 
-fn encoding(reader: &mut Reader<'_>, field: &str, number: i32) -> Option<Coding> {
+fn encoding(reader: &mut Reader<'_>, field: &str, number: i32) -> Option<Encoding> {
     match RescreenEncoding::try_from(number) {
         Ok(RescreenEncoding::Unspecified) => None,
-        Ok(RescreenEncoding::Utf8) => Some(Coding::Utf8),
-        Ok(RescreenEncoding::Gb18030) => Some(Coding::Gb18030),
+        Ok(RescreenEncoding::Utf8) => Some(Encoding::Utf8),
+        Ok(RescreenEncoding::Gb18030) => Some(Encoding::Gb18030),
         Err(_) => {
             reader.refuse(field, format!("{number} is not a value of this enum"));
             None

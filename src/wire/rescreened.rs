@@ -5,12 +5,12 @@ use sha2::{Digest, Sha256};
 use super::{
     licence, number,
     v1::{RecordScreeningRequest, RecordScreeningResponse, ScreenRequest},
-    watch::code,
 };
 use crate::{
     hex::Hex,
     rescreen::record::{Answered, Watched},
     screen::ENGINE_VERSION,
+    uscc,
     vocabulary::Event,
     watch::Source,
 };
@@ -18,7 +18,7 @@ use crate::{
 /// The request that records a firm which the run of a re-screening flagged, by the lists with this hash. The same firm is the same
 /// request, whatever the run.
 pub(crate) fn rescreened(watched: &Watched, lists_hash: &str, run: &str) -> RecordScreeningRequest {
-    let Watched { firm, uscc, .. } = watched;
+    let Watched { firm, uscc: code, .. } = watched;
     let at = &firm.circumstances;
     let screen = ScreenRequest {
         name: firm.name.clone(),
@@ -27,7 +27,7 @@ pub(crate) fn rescreened(watched: &Watched, lists_hash: &str, run: &str) -> Reco
         entity_kind: number(at.kind),
         event: number(Event::Existing),
         date: at.day.to_string(),
-        uscc: code(uscc).unwrap_or_default(),
+        uscc: uscc::code(code).unwrap_or_default(),
         licences: firm.licences.iter().map(licence).collect(),
         lists_hash: lists_hash.to_owned(),
         ..ScreenRequest::default()

@@ -50,6 +50,61 @@ fn gbk_with_broken_bytes_loses_only_them() {
     assert!(bureau.read("out.jsonl").lines().last().expect("a row").contains("\"line\":\"9\""));
 }
 
+#[test]
+fn bad_bytes_behind_a_quote_that_was_not_meant_hide_no_firm() {
+    let bureau = Bureau::new();
+    let gbk = |text: &str| encoding_rs::GB18030.encode(text).0.into_owned();
+    let before = gbk("企业名称,注册号,经营范围\n甲,\"1,日用\n某地众诚理财有限公司,2,理财\n");
+    bureau.write("gbk.csv", [before, b"\xFF\xFF,3,\n".to_vec(), gbk("丁,4,\"建材\"\n")].concat());
+    assert_eq!(told(&bureau.rescreen(&["gbk.csv"], "out.csv", &[])), [4, 1, 1, 2]);
+    assert_eq!(rows(&bureau.read("out.csv"), &["行号", "企业名称"]), [["3", "某地众诚理财有限公司"]]);
+    let rejects = rows(&bureau.read("out.csv.rejects.csv"), &REJECTS);
+    assert_eq!(rejects.iter().map(|row| [&row[0], &row[1]]).collect::<Vec<_>>(), [["2", "引号未闭合"], ["4", "编码有误"]]);
+}
+
+#[test]
+fn lines_may_end_as_on_an_old_mac() {
+    let bureau = Bureau::new();
+    let lines = "\r企业名称,注册号,经营范围\r\r某地众诚理财有限公司,1,\"日用\n百货,\r五金\"\r\"某地众诚日用品有限公司\",2\r某地众诚支付有限公司,3,\r";
+    bureau.write("mac.csv", lines);
+    bureau.write("gbk.csv", encoding_rs::GB18030.encode(lines).0);
+    bureau.write("noname", FIRMS.replace('\n', "\r"));
+    for input in ["mac.csv", "gbk.csv"] {
+        let said = bureau.rescreen(&[input], "out.csv", &[]);
+        assert_eq!(told(&said), [3, 0, 2, 1], "{input}: {said}");
+        assert_eq!(rows(&bureau.read("out.csv"), &["行号", "经营范围"]), [["4", "日用\n百货,\r五金"], ["7", ""]], "{input}");
+        assert_eq!(rows(&bureau.read("out.csv.rejects.csv"), &REJECTS)[0][..2], ["6", "字段数为2，表头为3"], "{input}");
+    }
+    bureau.write("firms.tsv", FIRMS);
+    let expected = told(&bureau.rescreen(&["firms.tsv"], "out.csv", &[]));
+    assert_eq!(told(&bureau.rescreen(&["noname"], "old.csv", &[])), expected);
+    assert_eq!(rows(&bureau.read("old.csv"), &["行号", "提示"]), rows(&bureau.read("out.csv"), &["行号", "提示"]));
+    for ends in ["\r\n", "\r\r\n"] {
+        bureau.write("firms.tsv", FIRMS.replace('\n', ends));
+        assert_eq!(told(&bureau.rescreen(&["firms.tsv"], "out.csv", &[])), expected, "{ends:?}");
+    }
+    bureau.write("mixed.csv", "企业名称,注册号\r甲,1\r乙,2\n丙,3\r");
+    let output = bureau.run(&["mixed.csv"], "mixed-out.csv", &[]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && said.contains("a carriage return (CR) stands in it"), "{said}");
+}
+
+#[test]
+fn a_compressed_register_that_is_cut_off_is_no_whole_one() {
+    let bureau = Bureau::new();
+    let text = super::resume::register(2_000);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(text.as_bytes()).expect("memory");
+    let zstd = ruzstd::encoding::compress_to_vec(text.as_bytes(), ruzstd::encoding::CompressionLevel::Fastest);
+    for (name, packed) in [("firms.csv.gz", gzip.finish().expect("memory")), ("firms.csv.zst", zstd)] {
+        bureau.write(name, &packed[..packed.len() - 100]);
+        let output = bureau.run(&[name], "out.csv", &["--restart"]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(3) && said.contains(name), "{said}");
+        assert!(!super::there(&bureau.path("out.csv")), "{name}");
+    }
+}
+
 /// Whether to take the full form: `MINGCHA_DIRT=full`.
 fn full() -> bool {
     std::env::var("MINGCHA_DIRT").is_ok_and(|form| form == "full")

@@ -1,69 +1,55 @@
 //! A run that is stopped goes on to the same bytes.
 
-use std::{
-    fmt::Write,
-    fs,
-    process::{Child, Command},
-    time::{Duration, Instant},
+use std::{fs, process::Command};
+
+pub(crate) use super::held::register;
+use super::{
+    Bureau,
+    held::{Held, fed, row},
+    there, told,
 };
 
-use super::{Bureau, there, told};
-
-/// Enough rows for many blocks.
-pub(crate) fn register(rows: usize) -> String {
-    let scope = "日用百货零售；建筑装饰工程设计、施工；企业管理咨询；".repeat(6);
-    let mut text = "企业名称,注册号,经营范围\n".to_owned();
-    for number in 0..rows {
-        let name = if number % 5 == 0 { "理财" } else { "日用品" };
-        let business = if number % 7 == 0 { "融资担保" } else { "" };
-        writeln!(text, "某地众诚{name}{number}有限公司,{number},\"{scope}\n{business}\"").expect("memory");
-        if number % 1000 == 3 {
-            text += "坏行,1\n";
-        }
-    }
-    text
-}
-
-/// Waits until a run has put a checkpoint on the disk behind its first block.
-fn until_checkpoint(bureau: &Bureau, child: &mut Child, name: &str) {
-    let begun = Instant::now();
-    while !there(&bureau.path(name)) {
-        assert!(child.try_wait().expect("it can be asked").is_none(), "it ended before it could be stopped");
-        assert!(begun.elapsed() < Duration::from_secs(60), "there is no checkpoint");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-}
-
-fn stop(bureau: &Bureau, out: &str, sign: &str) {
-    let mut child = bureau.command(&["firms.csv"], out, &["--checkpoint-every", "0"]).spawn().expect("mingcha runs");
-    until_checkpoint(bureau, &mut child, &format!("{out}.checkpoint"));
-    let sent = Command::new("kill").args([sign, &child.id().to_string()]).status().expect("there is kill");
-    assert!(sent.success());
-    let output = child.wait_with_output().expect("it ends");
-    assert!(there(&bureau.path(&format!("{out}.checkpoint"))), "{output:?}");
+/// Stops a run behind its first checkpoint; gives how many rows it was sent.
+fn stop(bureau: &Bureau, inputs: &[&str], out: &str, sign: &str) -> usize {
+    let checkpoint = bureau.path(&format!("{out}.checkpoint"));
+    let held = Held::begin(bureau.command(inputs, out, &["--checkpoint-every", "0"]), row);
+    let (output, rows) = held.until(|| there(&checkpoint)).signalled(sign).ended();
+    assert!(there(&checkpoint), "{output:?}");
     assert!(!there(&bureau.path(out)), "{output:?}");
     if sign == "-INT" {
         assert_eq!(output.status.code(), Some(4), "{output:?}");
+    }
+    rows
+}
+
+/// Runs to the end, and gives what was printed.
+fn finished(bureau: &Bureau, inputs: &[&str], out: &str, more: &[&str], rows: usize) -> String {
+    let output = fed(bureau.command(inputs, out, more), &register(rows));
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// That two outputs are the same, and their rejects.
+fn same(bureau: &Bureau, one: &str, other: &str) {
+    for ending in ["", ".rejects.csv"] {
+        let [one, other] = [one, other].map(|out| bureau.path(&format!("{out}{ending}")));
+        assert!(fs::read(&one).expect("written") == fs::read(&other).expect("written"), "{} differs", other.display());
     }
 }
 
 #[test]
 fn what_is_killed_goes_on_to_the_same_bytes() {
     let bureau = Bureau::new();
-    bureau.write("firms.csv", register(9_000));
-    for out in ["out.csv", "out.jsonl", "out.xlsx", "out.parquet"] {
-        let whole = format!("whole-{out}");
-        let expected = told(&bureau.rescreen(&["firms.csv"], &whole, &[]));
-        for sign in ["-KILL", "-INT"] {
-            stop(&bureau, out, sign);
-            let said = bureau.rescreen(&["firms.csv"], out, &["--resume"]);
-            assert_eq!(told(&said), expected, "{out} {sign}");
-            for (one, other) in [(whole.clone(), out.to_owned()), (format!("{whole}.rejects.csv"), format!("{out}.rejects.csv"))] {
-                let same = fs::read(bureau.path(&one)).expect("written") == fs::read(bureau.path(&other)).expect("written");
-                assert!(same, "{other} {sign} differs");
-            }
+    bureau.write("firms.csv", register(1_000));
+    let (first, second) = (["-", "firms.csv"], ["firms.csv", "-"]);
+    for (ending, inputs) in [("csv", first), ("jsonl", second), ("xlsx", second), ("parquet", first)] {
+        let [killed, stopped, whole] = ["killed", "stopped", "whole"].map(|out| format!("{out}.{ending}"));
+        let rows = stop(&bureau, &inputs, &killed, "-KILL").max(stop(&bureau, &inputs, &stopped, "-INT"));
+        let expected = told(&finished(&bureau, &inputs, &whole, &[], rows));
+        for out in [killed, stopped] {
+            assert_eq!(told(&finished(&bureau, &inputs, &out, &["--resume"], rows)), expected, "{out}");
             assert!(!there(&bureau.path(&format!("{out}.checkpoint"))));
-            fs::remove_file(bureau.path(out)).expect("it is there");
+            same(&bureau, &whole, &out);
         }
     }
 }
@@ -71,32 +57,103 @@ fn what_is_killed_goes_on_to_the_same_bytes() {
 #[test]
 fn another_run_is_not_gone_on_with() {
     let bureau = Bureau::new();
-    bureau.write("firms.csv", register(6_000));
-    assert_eq!(bureau.run(&["firms.csv"], "out.csv", &["--resume"]).status.code(), Some(2)); // nothing to go on with
-    stop(&bureau, "out.csv", "-KILL");
+    bureau.write("firms.csv", register(1_000));
+    let inputs = ["firms.csv", "-"];
+    assert_eq!(bureau.run(&inputs, "out.csv", &["--resume"]).status.code(), Some(2)); // nothing to go on with
+    let rows = stop(&bureau, &inputs, "out.csv", "-KILL");
     let refused = |inputs: &[&str], more: &[&str], why: &str| {
         let output = bureau.run(inputs, "out.csv", more);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.code() == Some(2) && said.contains(why), "{why}: {said}");
     };
-    refused(&["firms.csv"], &[], "--resume goes on");
-    refused(&["firms.csv"], &["--resume", "--region", "320100"], "an option changed");
-    refused(&["firms.csv"], &["--resume", "--date", "2026-11-02"], "the day changed");
+    refused(&inputs, &[], "--resume goes on");
+    refused(&inputs, &["--resume", "--region", "320100"], "an option changed");
+    refused(&inputs, &["--resume", "--date", "2026-11-02"], "the day changed");
+    refused(&["-", "firms.csv"], &["--resume"], "the inputs, or their size, changed");
     let exported = bureau.path("lists");
     let lists = exported.to_str().expect("a path of text");
     let export = Command::new(env!("CARGO_BIN_EXE_mingcha")).args(["lists", "export", lists]).output().expect("mingcha runs");
     assert!(export.status.success());
     fs::write(exported.join("language/words.tsv"), fs::read_to_string(exported.join("language/words.tsv")).expect("read") + "# more\n")
         .expect("written");
-    refused(&["firms.csv"], &["--resume", "--wordlists", lists], "the lists changed");
+    refused(&inputs, &["--resume", "--wordlists", lists], "the lists changed");
     let text = bureau.read("firms.csv");
     bureau.write("firms.csv", text.replacen("某地众诚", "某市众诚", 1)); // as long as before
-    refused(&["firms.csv"], &["--resume"], "what is in the inputs changed");
-    let last = text.rfind("日用百货").expect("it is there"); // far behind what was read
+    refused(&inputs, &["--resume"], "what is in the inputs changed");
+    let last = text.rfind("日用百货").expect("it is there");
     bureau.write("firms.csv", format!("{}日用白货{}", &text[..last], &text[last + 12..]));
-    refused(&["firms.csv"], &["--resume"], "what is in the inputs changed");
+    refused(&inputs, &["--resume"], "what is in the inputs changed");
     bureau.write("firms.csv", format!("{text}\n"));
-    refused(&["firms.csv"], &["--resume"], "the inputs, or their size, changed");
+    refused(&inputs, &["--resume"], "the inputs, or their size, changed");
     bureau.write("firms.csv", &text);
-    bureau.rescreen(&["firms.csv"], "out.csv", &["--restart"]);
+    let checkpoint = bureau.read("out.csv.checkpoint");
+    let engine = format!("\"engine\": \"{}\"", mingcha::screen::ENGINE_VERSION);
+    assert!(checkpoint.contains(&engine), "{checkpoint}");
+    bureau.write("out.csv.checkpoint", checkpoint.replace(&engine, "\"engine\": \"0.0.1\""));
+    refused(&inputs, &["--resume"], "the engine changed");
+    bureau.write("out.csv.checkpoint", &checkpoint);
+    let said = finished(&bureau, &inputs, "out.csv", &["--restart"], rows);
+    assert_eq!(told(&said), told(&finished(&bureau, &inputs, "whole.csv", &[], rows)));
+    same(&bureau, "whole.csv", "out.csv");
+}
+
+#[test]
+fn what_changes_behind_what_was_read_is_noticed() {
+    let bureau = Bureau::new();
+    bureau.write("firms.csv", register(1_000));
+    let inputs = ["-", "firms.csv"];
+    let rows = stop(&bureau, &inputs, "out.csv", "-KILL"); // in its first input
+    let text = bureau.read("firms.csv");
+    let refused = |sent: &str, why: &str| {
+        let output = fed(bureau.command(&inputs, "out.csv", &["--resume"]), sent);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && said.contains(why), "{why}: {said}");
+    };
+    bureau.write("firms.csv", text.replacen("某地众诚", "某市众诚", 1)); // as long as before, and nothing of it was read
+    refused(&register(rows), "what is in the inputs changed");
+    bureau.write("firms.csv", &text);
+    refused(&register(rows).replacen("某地众诚", "某市众诚", 1), "the input - changed");
+    let said = finished(&bureau, &inputs, "out.csv", &["--resume"], rows);
+    assert_eq!(told(&said), told(&finished(&bureau, &inputs, "whole.csv", &[], rows)));
+    same(&bureau, "whole.csv", "out.csv");
+}
+
+#[test]
+fn what_is_begun_anew_leaves_nothing_to_go_on_with_of_the_old() {
+    let bureau = Bureau::new();
+    let rows = stop(&bureau, &["-"], "out.csv", "-INT");
+    let part = bureau.path("out.csv.part");
+    let size = || fs::metadata(&part).expect("it is beside").len();
+    assert!(size() > 0);
+    let anew = ["--restart", "--region", "320100", "--checkpoint-every", "3600"];
+    let held = Held::begin(bureau.command(&["-"], "out.csv", &anew), row);
+    held.waiting_until(|| size() == 0).signalled("-KILL").ended();
+    let output = fed(bureau.command(&["-"], "out.csv", &["--resume"]), &register(rows));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && said.contains("nothing to go on with"), "{said}");
+}
+
+/// The command with files of at most so many bytes, or hardly more.
+fn limited(command: &Command, bytes: u64) -> Command {
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "trap '' XFSZ && ulimit -f \"$0\" && exec \"$@\"", &(bytes / 512).to_string()]);
+    limited.arg(command.get_program()).args(command.get_args()).current_dir(command.get_current_dir().expect("a folder"));
+    limited.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    limited
+}
+
+#[test]
+fn what_cannot_be_written_on_is_gone_on_with_when_it_can() {
+    let bureau = Bureau::new();
+    let rows = stop(&bureau, &["-"], "out.csv", "-INT") + 4_000;
+    let written = fs::metadata(bureau.path("out.csv.part")).expect("it is beside").len();
+    let resume = || bureau.command(&["-"], "out.csv", &["--resume", "--checkpoint-every", "0"]);
+    for more in [100_000, 200_000] {
+        let output = fed(limited(&resume(), written + more), &register(rows));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(3) && said.contains("out.csv"), "{said}");
+    }
+    let said = finished(&bureau, &["-"], "out.csv", &["--resume"], rows);
+    assert_eq!(told(&said), told(&finished(&bureau, &["-"], "whole.csv", &[], rows)));
+    same(&bureau, "whole.csv", "out.csv");
 }

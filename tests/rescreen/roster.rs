@@ -44,6 +44,23 @@ fn a_code_goes_before_a_name() {
 }
 
 #[test]
+fn an_old_registration_number_is_no_other_code() {
+    let bureau = Bureau::new();
+    let firms = [("一", "440301102937392"), ("二", "无"), ("三", "91320113580493701R"), ("四", "91320113580493701R"), ("五", "")];
+    let firm = |(which, code): &(&str, &str)| format!("某地众诚理财{which}有限公司\t{code}\n");
+    bureau.write("firms.tsv", format!("企业名称\t注册号\n{}", firms.iter().map(firm).collect::<String>()));
+    let listed = [("一", "91320113580493701R"), ("二", "440301102937392"), ("三", "不详"), ("四", "91110105MA00000000"), ("六", "无")];
+    bureau.write("complaints.tsv", format!("企业名称\t统一社会信用代码\n{}", listed.iter().map(firm).collect::<String>()));
+    let rows = flagged(&bureau, &["--roster", "complaints.tsv", "--as", "complaint"]);
+    let noted: Vec<bool> = rows.iter().map(|row| row[1].contains("投诉名单：complaints.tsv")).collect();
+    // the fourth has the code of the one on the roster that is called otherwise now
+    assert_eq!(noted, [true, true, true, true, false], "{rows:?}");
+    bureau.write("complaints.tsv", "企业名称\t统一社会信用代码\n\t440301102937392\n");
+    let output = bureau.run(&["firms.tsv"], "out.csv", &["--roster", "complaints.tsv", "--as", "complaint"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("line 2: it has neither a name nor a code"), "{output:?}");
+}
+
+#[test]
 fn a_roster_is_understood_or_refused() {
     let bureau = Bureau::new();
     bureau.write("firms.tsv", FIRMS);

@@ -16,11 +16,13 @@ use super::{
     Lists,
     client::{LARGEST, Line, To},
     print,
+    reading::encoding,
 };
 use crate::{
     clock::today,
+    encoding::Encoding,
     set::Member,
-    sheet::{Cell, CsvOptions, Encoding, Sheet, Table},
+    sheet::{Cell, CsvOptions, Sheet, Table},
     vocabulary::{BusinessField, Decision},
     watch::{Disposition, Source, Status},
     wire::{
@@ -91,14 +93,6 @@ pub(super) struct Style {
 impl Style {
     pub(super) fn options(&self) -> CsvOptions {
         CsvOptions { encoding: self.encoding, raw: self.raw }
-    }
-}
-
-fn encoding(text: &str) -> Result<Encoding, String> {
-    match text.to_ascii_lowercase().as_str() {
-        "utf-8" | "utf8" => Ok(Encoding::Utf8),
-        "gb18030" | "gbk" => Ok(Encoding::Gb18030),
-        _ => Err("utf-8 or gb18030".to_owned()),
     }
 }
 

@@ -11,7 +11,7 @@ use super::super::{
 };
 use crate::{
     clock::today,
-    office,
+    office, uscc,
     watch::command::{Command, Screening},
     wire::{
         Bases, Violation, respond,
@@ -92,7 +92,7 @@ fn make(counter: &Counter, request: RecordScreeningRequest, run: String) -> Resu
     let mut bases = Bases::shared();
     let response = respond(&understood, &answer, engine, &mut bases);
     let response = ScreenResponse { bases: bases.into_shared(), ..response };
-    let screening = office::screening(&understood.firm, read::code(&screen.uscc), &answer, engine, (source, operates));
+    let screening = office::screening(&understood.firm, uscc::code(&screen.uscc), &answer, engine, (source, operates));
     let documents = Documents { request: screen, response, run };
     let written = serde_json::value::to_raw_value(&documents).map_err(|_| status::unreadable_record())?;
     Ok(Made { screening, response: documents.response, run: documents.run, documents: written })

@@ -1,9 +1,10 @@
 //! Fields that requests about the watch list have in common.
 
-use super::read::{LONGEST_TEXT, MOST, code};
+use super::read::{LONGEST_TEXT, MOST};
 use crate::{
     jurisdiction::Region,
     set::Member,
+    uscc,
     watch::{
         Disposition, Status,
         attribute::{DayOf, Dimension},
@@ -92,7 +93,7 @@ impl Reader<'_> {
         if text.is_empty() || !self.length(field, text, LONGEST_SHORT) {
             return None;
         }
-        let code = code(text);
+        let code = uscc::code(text);
         if code.is_none() {
             self.refuse(field, "not a unified social credit code of 18 characters");
         }

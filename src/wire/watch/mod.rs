@@ -4,7 +4,6 @@ mod fields;
 mod read;
 mod write;
 
-pub(crate) use read::code;
 pub use read::{
     Opened, addendum, bodies, conclusion, count_by, filter, link, noted, opened, overruled, page_size, places, redirected, referral_filter,
     revoked, source, until, updated,

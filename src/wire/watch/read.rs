@@ -8,7 +8,6 @@ use crate::{
     office::Until,
     screen::Engine,
     set::Member,
-    uscc::{self, UsccError},
     vocabulary::{BusinessField, Decision, EntityKind, Field},
     watch::{
         Disposition, ReferralState, Source, Status,
@@ -48,13 +47,6 @@ pub struct Opened {
     pub evidence: Evidence,
     /// The bodies that the caller names.
     pub bodies: Vec<BodyId>,
-}
-
-/// A code in capitals, where it is one: a wrong check digit is the register's matter.
-#[must_use]
-pub(crate) fn code(text: &str) -> Option<String> {
-    let usable = matches!(uscc::check(text), Ok(()) | Err(UsccError::CheckDigit { .. }));
-    usable.then(|| text.to_ascii_uppercase())
 }
 
 /// Where else a firm operates.

@@ -1,15 +1,17 @@
-//! Encodings (编码) of registers: UTF-8, or GB18030 with GBK and GB2312 in it; said, or detected.
+//! Encodings (编码) of texts and tables: UTF-8, or GB18030, which older spreadsheets and bureaus' systems take for granted.
 
 use std::borrow::Cow;
 
 use encoding_rs::GB18030;
+use serde::{Deserialize, Serialize};
 
-/// The encoding of a register.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// An encoding. GB18030 holds every character that UTF-8 holds, but for one of private use (U+E5E5).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Encoding {
-    /// UTF-8.
+    /// UTF-8, with a byte order mark where a table begins that is written: spreadsheets take it for GBK otherwise.
+    #[default]
     Utf8,
-    /// GB18030.
+    /// GB18030; GBK and GB2312 are parts of it.
     Gb18030,
 }
 
@@ -25,9 +27,9 @@ impl Encoding {
         if beginning.starts_with(MARK) {
             return Self::Utf8;
         }
-        let whole = memchr::memrchr(b'\n', beginning).map_or(beginning, |end| &beginning[..end]);
+        let whole = memchr::memrchr2(b'\r', b'\n', beginning).map_or(beginning, |end| &beginning[..end]);
         let (mut good, mut bad) = (0, 0);
-        for line in whole.split(|byte| *byte == b'\n').filter(|line| !line.is_ascii()) {
+        for line in whole.split(|byte| matches!(byte, b'\r' | b'\n')).filter(|line| !line.is_ascii()) {
             *(if std::str::from_utf8(line).is_ok() { &mut good } else { &mut bad }) += 1;
         }
         if bad > good { Self::Gb18030 } else { Self::Utf8 }
@@ -39,6 +41,24 @@ impl Encoding {
         match self {
             Self::Utf8 => simdutf8::basic::from_utf8(bytes).ok().map(Cow::Borrowed),
             Self::Gb18030 => GB18030.decode_without_bom_handling_and_without_replacement(bytes),
+        }
+    }
+
+    /// A text in it.
+    #[must_use]
+    pub fn encode(self, text: &str) -> Cow<'_, [u8]> {
+        match self {
+            Self::Utf8 => Cow::Borrowed(text.as_bytes()),
+            Self::Gb18030 => GB18030.encode(text).0,
+        }
+    }
+
+    /// What a table in it begins with that is written.
+    #[must_use]
+    pub const fn mark(self) -> &'static [u8] {
+        match self {
+            Self::Utf8 => MARK,
+            Self::Gb18030 => b"",
         }
     }
 
@@ -64,9 +84,20 @@ mod tests {
         assert_eq!(Encoding::detect(&gbk), Encoding::Gb18030);
         assert_eq!(Encoding::detect(&text.as_bytes()[..text.len() - 2]), Encoding::Utf8); // cut within a character
         assert_eq!(Encoding::detect(b"name,scope\n"), Encoding::Utf8);
+        let old = [text.replace('\n', "\r").as_bytes(), b"\xFF\r"].concat(); // one bad line of three
+        assert_eq!(Encoding::detect(&old), Encoding::Utf8);
         let mut broken = gbk;
         broken.extend(b"\n\xFF\xFF,\x80\n");
         assert_eq!(Encoding::detect(&broken), Encoding::Gb18030);
         assert_eq!(Encoding::Gb18030.read(&broken), None);
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let text = "某地众诚理财有限公司，𠀀";
+        for (encoding, name) in [(Encoding::Utf8, "\"Utf8\""), (Encoding::Gb18030, "\"Gb18030\"")] {
+            assert_eq!(encoding.read(&encoding.encode(text)).as_deref(), Some(text));
+            assert_eq!(serde_json::to_string(&encoding).expect("JSON"), name); // as it stands in records of operations
+        }
     }
 }
