@@ -21,7 +21,7 @@ use crate::{
 async fn it_writes_what_the_command_line_writes() {
     let service = Service::open(&[]).await;
     service.bureau.write("firms.csv", register(3_000));
-    for output in ["flagged.csv", "flagged.jsonl", "flagged.xlsx"] {
+    for output in ["flagged.csv", "flagged.jsonl", "flagged.xlsx", "flagged.parquet"] {
         let started = service.start("firms.csv", output).await.expect("it starts");
         assert!(started.name.starts_with("operations/") && !started.done && started.result.is_none(), "{started:?}");
         let ended = service.ended(&started.name).await;
