@@ -117,6 +117,7 @@ impl Characters {
     #[must_use]
     pub fn bracketed_reading(&self, open: char, rest: &str) -> Option<usize> {
         const LONGEST: usize = 7; // "zhuang" and a tone digit
+        let Reading::As(open) = self.read(open) else { return None };
         let close = closing_bracket(open)?;
         let mut syllable = String::new();
         for (at, c) in rest.char_indices().take(4 * LONGEST) {
@@ -134,12 +135,12 @@ impl Characters {
     }
 }
 
-/// The bracket that closes `open`, both as they are after folding or before.
+/// The bracket that closes `open`, both as they are after folding.
 pub(crate) fn closing_bracket(open: char) -> Option<char> {
     Some(match open {
-        '(' | '（' => ')',
-        '[' | '［' => ']',
-        '{' | '｛' => '}',
+        '(' => ')',
+        '[' => ']',
+        '{' => '}',
         '【' => '】',
         '〔' => '〕',
         '〈' => '〉',

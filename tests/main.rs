@@ -16,6 +16,7 @@ mod journal;
 mod json_over_http;
 mod library;
 mod lists;
+mod matching;
 mod office;
 mod openapi;
 mod oracle;

@@ -47,14 +47,32 @@ const ALPHABET: [(char, Option<char>); 34] = [
     ('\n', Some('\n')),
 ];
 
+/// Readings, which may be skipped behind a Chinese character.
+const READINGS: [&str; 4] = ["(jīn)", "﹙RONG2﹚", "〔wǎ·ng﹞", "︻dài】"];
+
 fn text() -> impl Strategy<Value = String> {
-    proptest::collection::vec(0..ALPHABET.len(), 0..48).prop_map(|places| places.into_iter().map(|place| ALPHABET[place].0).collect())
+    let piece = |place: usize| ALPHABET.get(place).map_or_else(|| READINGS[place - ALPHABET.len()].to_owned(), |(c, _)| c.to_string());
+    proptest::collection::vec(0..ALPHABET.len() + READINGS.len(), 0..48).prop_map(move |places| places.into_iter().map(piece).collect())
+}
+
+/// What is kept of a text: where each character begins and ends, and what it is read as.
+fn kept(text: &str) -> Vec<(usize, usize, char)> {
+    let mut kept: Vec<(usize, usize, char)> = Vec::new();
+    let mut at = 0;
+    while let Some(c) = text[at..].chars().next() {
+        let chinese = kept.last().is_some_and(|(_, _, before)| *before >= '\u{3400}');
+        let reading = READINGS.into_iter().find(|reading| chinese && text[at..].starts_with(reading));
+        let end = at + reading.map_or(c.len_utf8(), str::len);
+        let listed = ALPHABET.iter().find(|(from, _)| *from == c).map_or(Some(c), |(_, to)| *to);
+        kept.extend(listed.filter(|_| reading.is_none()).map(|read| (at, end, read)));
+        at = end;
+    }
+    kept
 }
 
 /// Every occurrence as (first byte, byte behind the last, term as read).
 fn naive(text: &str) -> Vec<(usize, usize, String)> {
-    let read = |c: char| ALPHABET.iter().find(|(from, _)| *from == c).and_then(|(_, to)| *to);
-    let kept: Vec<(usize, usize, char)> = text.char_indices().filter_map(|(at, c)| Some((at, at + c.len_utf8(), read(c)?))).collect();
+    let kept = kept(text);
     let mut found = Vec::new();
     for term in engine().lists().terms() {
         let mut spellings = vec![term.read.clone()];

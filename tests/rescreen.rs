@@ -67,8 +67,15 @@ impl Bureau {
         String::from_utf8(output.stdout).expect("UTF-8")
     }
 
-    /// Runs, and gives what it printed and the most memory that it had, in MB.
+    /// Runs, and gives what it printed and the most memory that it had, in MB; panics where it fails.
     pub(crate) fn measured(&self, inputs: &[&str], out: &str, more: &[&str]) -> (String, u64) {
+        let (output, memory) = self.weighed(inputs, out, more);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        (String::from_utf8(output.stdout).expect("UTF-8"), memory)
+    }
+
+    /// Runs, and gives how that ended and the most memory that it had, in MB.
+    pub(crate) fn weighed(&self, inputs: &[&str], out: &str, more: &[&str]) -> (Output, u64) {
         let mut child = self.command(inputs, out, more).spawn().expect("mingcha runs");
         let (status, mut most) = (format!("/proc/{}/status", child.id()), 0);
         while child.try_wait().expect("it can be asked").is_none() {
@@ -77,9 +84,7 @@ impl Bureau {
             most = most.max(peak.unwrap_or(0));
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
-        let output = child.wait_with_output().expect("it ended");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        (String::from_utf8(output.stdout).expect("UTF-8"), most / 1024)
+        (child.wait_with_output().expect("it ended"), most / 1024)
     }
 
     /// The names of all files in the folder.
@@ -108,6 +113,9 @@ pub(crate) fn told(said: &str) -> [u64; 4] {
         line.split_whitespace().next().and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("{line}"))
     })
 }
+
+/// Most memory of a run on a text or a Parquet file, in MB, whatever the file is.
+pub(crate) const MEMORY: u64 = 200;
 
 /// Whether a file is there.
 pub(crate) fn there(path: &Path) -> bool {

@@ -50,6 +50,12 @@ impl Server {
         self.limited(&format!("--as={most}:"));
     }
 
+    /// Has the kernel kill it where it writes beyond so many bytes of a file: whatever it writes, it is in the middle of it.
+    pub(crate) fn dies_writing(&self, bytes: usize) {
+        self.limited("--core=0");
+        self.limited(&format!("--fsize={bytes}"));
+    }
+
     fn limited(&self, limit: &str) {
         let set = Command::new("prlimit").args(["--pid", &self.child.id().to_string(), limit]).status();
         assert!(set.expect("there is prlimit").success());

@@ -1,10 +1,9 @@
 //! Recording (列入重点监管) what a re-screening flags, on the watch list of a service: several calls at a time.
 
-use std::{future::ready, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use anyhow::Context;
 use clap::Args;
-use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::{runtime::Runtime, time::sleep};
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
@@ -31,8 +30,6 @@ use crate::{
     },
 };
 
-/// Most calls at a time: enough that the service writes them together, and far from all that it takes.
-const AT_A_TIME: usize = 16;
 /// How long a call may take.
 const CALL: Duration = Duration::from_secs(30);
 /// How often a call is made again that the service wants to come again: with its quarter of a second, for a minute.
@@ -133,11 +130,7 @@ impl Recorder for WatchList {
         let client = WatchListServiceClient::new(self.connected.line.clone()).max_decoding_message_size(LARGEST);
         let run = ledger.run().to_owned();
         let calls = firms.into_iter().map(|firm| recorded(client.clone(), firm, &self.lists_hash, &run));
-        let tallied = stream::iter(calls).buffer_unordered(AT_A_TIME).try_fold(Tally::default(), |mut tally, answered| {
-            ledger.count(&mut tally, &answered);
-            ready(Ok(tally))
-        });
-        self.runtime.block_on(tallied)
+        self.runtime.block_on(ledger.tally(calls))
     }
 }
 

@@ -4,7 +4,7 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::characters::{Bits, Characters, Reading, closing_bracket, is_ideograph};
+use crate::characters::{Bits, Characters, Reading, closing_bracket};
 
 pub(super) const OTHER: u8 = 0;
 pub(super) const SOFT: u8 = 1;
@@ -42,7 +42,6 @@ pub(super) struct Classes {
     basic: Box<[u8; BASIC_PLANE]>,
     beyond: FxHashMap<char, u8>,
     pub(super) wide: FxHashMap<char, [u8; 2]>,
-    pub(super) ideograph: [bool; 256],
 }
 
 impl Classes {
@@ -53,7 +52,6 @@ impl Classes {
     pub(super) fn build<'s>(spellings: impl Iterator<Item = &'s str> + Clone, characters: &Characters) -> Result<Self, String> {
         let mut read: FxHashMap<char, u8> = FxHashMap::default();
         let mut wide: FxHashMap<char, [u8; 2]> = FxHashMap::default();
-        let mut ideograph = [false; 256];
         let mut free = FIRST_NARROW..=LAST_NARROW;
         let firsts = spellings.clone().filter_map(|spelling| spelling.chars().next()).map(|c| (c, true));
         let others = spellings.clone().flat_map(str::chars).map(|c| (c, false));
@@ -62,12 +60,17 @@ impl Classes {
             if read.contains_key(&c) {
                 continue;
             }
-            let narrow = if begins { free.next_back().inspect(|class| beginning = *class) } else { free.next() };
+            let narrow = if closing_bracket(c).is_some() {
+                None // it may begin a reading in a text: no step by itself
+            } else if begins {
+                free.next_back().inspect(|class| beginning = *class)
+            } else {
+                free.next()
+            };
             let class = narrow.unwrap_or(WIDE);
             if narrow.is_none() {
                 wide.insert(c, wide_class(wide.len())?);
             }
-            ideograph[usize::from(class)] = is_ideograph(c);
             read.insert(c, class);
         }
         let mut of_read = vec![OTHER; BASIC_PLANE];
@@ -90,7 +93,6 @@ impl Classes {
             basic: plane(OTHER)?,
             beyond: FxHashMap::default(),
             wide,
-            ideograph,
         };
         for c in '\0'..=char::MAX {
             let class = match characters.read(c) {
@@ -233,7 +235,7 @@ impl Steps {
             let two = u64::from_le_bytes(*bytes);
             let (one, other) = (step(two >> 8), step(two >> 32));
             let other_width = (two & 0xF000_00F0) ^ 0xE000_00E0;
-            let fit = (last & one / GOES_ON | one & other / GOES_ON) & BEGINS;
+            let fit = ((last & (one / GOES_ON)) | (one & (other / GOES_ON))) & BEGINS;
             if other_width | u64::from(fit) != 0 {
                 break;
             }

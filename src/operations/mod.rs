@@ -27,7 +27,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::{runtime::Handle, sync::watch, time::sleep};
 
 use self::{
     operation::{Live, Operation},
@@ -82,7 +82,11 @@ struct Inner {
     stopping: AtomicBool,
     /// How many go on.
     running: watch::Sender<usize>,
+    runtime: Handle,
 }
+
+/// How long one waits for which no thread could be had.
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// All operations.
 #[derive(Default)]
@@ -100,7 +104,7 @@ impl std::fmt::Debug for Operations {
 }
 
 impl Operations {
-    /// Opens those of a data folder, and goes on with those that had not ended. May block.
+    /// Opens those of a data folder, and goes on with those that had not ended. May block; call it in the runtime.
     ///
     /// # Errors
     /// Where the data folder cannot be read or written.
@@ -132,8 +136,9 @@ impl Operations {
             book.all.insert(operation.record().number, operation);
         }
         let (running, _) = watch::channel(0);
-        let (book, stopping) = (Mutex::new(book), AtomicBool::new(false));
-        let operations = Self(Arc::new(Inner { store, runner, settings, book, starting: Mutex::default(), stopping, running }));
+        let (book, starting, stopping) = (Mutex::new(book), Mutex::default(), AtomicBool::new(false));
+        let runtime = Handle::current();
+        let operations = Self(Arc::new(Inner { store, runner, settings, book, starting, stopping, running, runtime }));
         operations.prune();
         operations.dispatch();
         Ok(operations)
@@ -269,12 +274,19 @@ impl Operations {
         self.count();
     }
 
-    /// Has one wait again that could not begin: it is the first to begin when another ends or starts.
+    /// Has one wait again that could not begin: it is the first to begin when another ends or starts, or after a pause.
     fn back_into_the_queue(&self, operation: Arc<Operation>) {
-        let mut book = self.book();
-        book.running -= 1;
-        operation.set(operation.record().to(State::Queued, Timestamp::now()));
-        book.queue.push_front(operation);
+        {
+            let mut book = self.book();
+            book.running -= 1;
+            operation.set(operation.record().to(State::Queued, Timestamp::now()));
+            book.queue.push_front(operation);
+        }
+        let operations = self.clone();
+        self.0.runtime.spawn(async move {
+            sleep(PAUSE).await;
+            operations.dispatch();
+        });
     }
 
     /// Has one wait again whose thread could not have another; not where it is to be cancelled.

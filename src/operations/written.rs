@@ -75,21 +75,26 @@ impl From<&Metadata> for Known {
 #[derive(Debug)]
 pub struct Reading {
     file: File,
-    /// Its size in bytes.
-    pub size: u64,
+    known: Known,
     left: u64,
 }
 
 impl Reading {
-    /// The next bytes, at most 64 KiB; none at the end. May block.
+    /// Its size in bytes.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.known.size
+    }
+
+    /// The next bytes, at most 64 KiB; none at the end, where the file is what it was at the beginning. May block.
     ///
     /// # Errors
-    /// Where it cannot be read, or became shorter.
-    pub fn next_piece(&mut self) -> io::Result<Vec<u8>> {
+    /// [`ReadError::Changed`] where it was changed meanwhile, [`ReadError::Io`] where it cannot be read.
+    pub fn next_piece(&mut self) -> Result<Vec<u8>, ReadError> {
         let mut piece = Vec::new();
         self.file.by_ref().take(self.left.min(PIECE)).read_to_end(&mut piece)?;
-        if piece.is_empty() && self.left > 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+        if piece.is_empty() && (self.left > 0 || Known::from(&self.file.metadata()?) != self.known) {
+            return Err(ReadError::Changed);
         }
         self.left -= piece.len() as u64;
         Ok(piece)
@@ -136,6 +141,6 @@ impl Operations {
         }
         let left = known.size.checked_sub(offset).ok_or(ReadError::Behind(known.size))?;
         file.seek(SeekFrom::Start(offset))?;
-        Ok(Reading { file, size: known.size, left })
+        Ok(Reading { file, known, left })
     }
 }

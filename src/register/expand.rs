@@ -82,6 +82,9 @@ impl<R: Read> Read for Expanding<R> {
     }
 }
 
+/// Most bytes behind it that a zstd stream refers to, which are in memory: what zstd takes at level 19, without --long.
+const MOST_WINDOW: u64 = 8 << 20;
+
 /// The frames of a zstd stream, one after the other.
 struct Zstd<R> {
     input: R,
@@ -113,6 +116,12 @@ impl<R: BufRead> Zstd<R> {
             Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
                 io::copy(&mut self.input.by_ref().take(length.into()), &mut io::sink()).map(|_| ())
             }
+            Err(FrameDecoderError::WindowSizeTooBig { requested, .. }) => {
+                let (is, most) = (requested >> 20, MOST_WINDOW >> 20);
+                let message =
+                    format!("it was compressed with a window of {is} MiB, of at most {most}: compress it again without --long and --ultra");
+                Err(io::Error::new(io::ErrorKind::InvalidData, message))
+            }
             other => other.map_err(io::Error::other),
         }
     }
@@ -126,7 +135,11 @@ pub fn expanded(input: impl Read + Send + 'static, compressed: &Arc<AtomicU64>, 
     let mut input = BufReader::with_capacity(128 * 1024, Counted::new(input, Arc::clone(compressed)));
     let bounded = |input: Box<dyn Read + Send>| Box::new(Expanding { input, limits, compressed: Arc::clone(compressed), out: 0 });
     Ok(match input.fill_buf()? {
-        [0x28, 0xB5, 0x2F, 0xFD, ..] => bounded(Box::new(Zstd { input, frame: FrameDecoder::new() })),
+        [0x28, 0xB5, 0x2F, 0xFD, ..] => {
+            let mut frame = FrameDecoder::new();
+            frame.set_max_window_size(MOST_WINDOW);
+            bounded(Box::new(Zstd { input, frame }))
+        }
         [0x1F, 0x8B, ..] => bounded(Box::new(flate2::bufread::MultiGzDecoder::new(input))),
         _ => Box::new(input),
     })

@@ -1,12 +1,16 @@
 //! Recording (列入重点监管): flagged firms go on the watch list as they are found. Who keeps that list is not known here.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, future::ready, sync::Arc};
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::RescreenError;
 use crate::{screen::Firm, vocabulary::Decision};
+
+/// Most firms that are recorded at a time: enough that they are written together, and far from all that a service takes.
+const AT_A_TIME: usize = 16;
 
 /// A flagged firm that belongs on the watch list.
 #[derive(Debug, Clone)]
@@ -46,6 +50,9 @@ pub struct Answered {
 /// What a run has recorded (本次已记), by the numbers of the records: a run that was cut off behind its checkpoint goes on over
 /// firms that it recorded itself, and counts them as it would have. No clock is asked, and what another run records at the same
 /// time is not counted here.
+///
+/// It rests on this: all records of a piece have lower numbers than those of the next one. A piece is recorded when the one before
+/// it is answered whole ([`Recorder::record`] comes back no sooner), and a run that goes on cuts the same pieces as before.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
     /// The run's mark, as no other has it.
@@ -75,8 +82,24 @@ impl Ledger {
         self.run.get(..12).unwrap_or_default()
     }
 
+    /// Makes the calls that record the firms of a piece, some at a time, and counts what they answer.
+    ///
+    /// # Errors
+    /// The first that a call says; the others are not waited for.
+    pub async fn tally<C>(&mut self, calls: impl IntoIterator<Item = C>) -> Result<Tally, RescreenError>
+    where
+        C: Future<Output = Result<Answered, RescreenError>>,
+    {
+        let answers = stream::iter(calls).buffer_unordered(AT_A_TIME);
+        let tally = answers.try_fold(Tally::default(), |mut tally, answered| {
+            self.count(&mut tally, &answered);
+            ready(Ok(tally))
+        });
+        tally.await
+    }
+
     /// Counts a firm: as recorded for the first that a record of this run answers, else as known.
-    pub fn count(&mut self, tally: &mut Tally, answered: &Answered) {
+    fn count(&mut self, tally: &mut Tally, answered: &Answered) {
         let own = answered.recorded || (!self.run.is_empty() && answered.run == self.run);
         let first = own && answered.sequence > self.counted && self.now.insert(answered.sequence);
         *(if first { &mut tally.recorded } else { &mut tally.known }) += 1;

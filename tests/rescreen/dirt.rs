@@ -2,7 +2,7 @@
 
 use std::{io::Write, path::Path, time::Instant};
 
-use super::{Bureau, FIRMS, rows, told};
+use super::{Bureau, FIRMS, MEMORY, rows, told};
 
 const REJECTS: [&str; 3] = ["行号", "原因", "原文"];
 
@@ -110,9 +110,6 @@ fn full() -> bool {
     std::env::var("MINGCHA_DIRT").is_ok_and(|form| form == "full")
 }
 
-/// Most memory of a run on a text, in MB, whatever the text is.
-const MEMORY: u64 = 200;
-
 #[test]
 fn a_line_of_64_megabytes_is_one_bad_row() {
     let bureau = Bureau::new();
@@ -129,6 +126,40 @@ fn a_line_of_64_megabytes_is_one_bad_row() {
     assert_eq!((told(&said)[0], told(&said)[3]), (7, 1), "{said}");
     assert_eq!(rows(&bureau.read("out.csv.rejects.csv"), &REJECTS)[0][..2], ["7", "行过长"]);
     assert_eq!(rows(&bureau.read("out.csv"), &["行号"]).last().map(|row| row[0].clone()).as_deref(), Some("8"));
+}
+
+/// A text as a frame of zstd that compresses nothing and says that it refers to 2^`window` bytes behind it.
+fn frame(text: &[u8], window: u8) -> Vec<u8> {
+    const BLOCK: usize = 128 << 10;
+    let mut frame = vec![0x28, 0xB5, 0x2F, 0xFD, 0, (window - 10) << 3];
+    for block in text.chunks(BLOCK) {
+        frame.extend_from_slice(&u32::try_from(block.len() << 3).expect("few").to_le_bytes()[..3]);
+        frame.extend_from_slice(block);
+    }
+    frame.extend_from_slice(&[1, 0, 0]); // the last block, an empty one
+    frame
+}
+
+#[test]
+fn a_compressed_text_takes_no_more_memory_than_its_window() {
+    let bureau = Bureau::new();
+    let row = format!("某地众诚理财有限公司\t\t\t\t\t{}\n", "日用百货零售；".repeat(40));
+    let rows = (128 << 20) / row.len();
+    let text = [FIRMS, &row.repeat(rows)].concat();
+    for (name, window) in [("level19.tsv.zst", 23), ("long.tsv.zst", 27)] {
+        bureau.write(name, frame(text.as_bytes(), window));
+    }
+    let (said, memory) = bureau.measured(&["level19.tsv.zst"], "out.csv", &[]);
+    println!("{} bytes: {memory} MB", text.len());
+    assert_eq!(told(&said)[..2], [rows as u64 + 5, 2], "{said}");
+    assert!(memory < MEMORY, "{memory} MB");
+    let (output, memory) = bureau.weighed(&["long.tsv.zst"], "long.csv", &[]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        output.status.code() == Some(3) && said.contains("a window of 128 MiB, of at most 8") && said.contains("without --long"),
+        "{said}"
+    );
+    assert!(memory < MEMORY, "{memory} MB");
 }
 
 /// Writes a workbook of so many firms, one of a thousand flagged, whose texts stand in its table of texts.

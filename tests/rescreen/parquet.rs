@@ -1,11 +1,17 @@
 //! Parquet as others write it, and as others read it: `DuckDB` from `tests/clients`, pyarrow in a file that it wrote.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path, process::Command, sync::Arc};
 
 use mingcha::register::{Kind, OpenError, Options, Register};
+use parquet::{
+    basic::{Compression, Type as Physical},
+    data_type::{ByteArray, ByteArrayType},
+    file::{properties::WriterProperties, writer::SerializedFileWriter},
+    schema::types::Type,
+};
 use serde_json::Value;
 
-use super::{Bureau, FIRMS, rows, told};
+use super::{Bureau, FIRMS, MEMORY, rows, told};
 
 /// The five firms by pyarrow 26: row groups of 2, pages of version 2 with checksums, all codecs; encodings PLAIN, dictionary,
 /// `DELTA_BYTE_ARRAY`, `DELTA_LENGTH_BYTE_ARRAY`, `DELTA_BINARY_PACKED`; large texts, bytes, days as INT96.
@@ -71,7 +77,7 @@ fn what_is_no_register_is_refused() {
         ("lists", 2, "'企业名称' holds no texts"),
         ("decimals", 2, "'name' holds no texts"),
         ("bomb", 2, "expands"),
-        ("page", 3, "a page or footer of"),
+        ("page", 3, "write it in smaller pages or row groups"),
         ("cut", 3, "Corrupt footer"),
     ];
     for (name, status, why) in cases {
@@ -149,4 +155,51 @@ fn a_broken_file_is_an_error_and_no_end() {
     let why = &why[why.find(BROKEN).expect("it says so")..];
     assert!(output.status.code() == Some(3) && said.contains(why.lines().next().expect("a line")), "{why}: {said}");
     assert!(!said.contains("panicked") && !said.contains("RUST_BACKTRACE"), "a panic that is caught is nobody's matter: {said}");
+}
+
+/// Writes so many firms in one row group, of these columns, each text so long; a page of each column holds so many bytes.
+fn write_pages(path: &Path, firms: usize, columns: &[(&str, usize)], page: usize) {
+    let field = |(title, _): &(&str, usize)| Arc::new(Type::primitive_type_builder(title, Physical::BYTE_ARRAY).build().expect("a column"));
+    let schema = Type::group_type_builder("rows").with_fields(columns.iter().map(field).collect()).build().expect("columns");
+    let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).set_dictionary_enabled(false);
+    let properties = properties.set_data_page_size_limit(page).set_data_page_row_count_limit(usize::MAX).build();
+    let mut file =
+        SerializedFileWriter::new(fs::File::create(path).expect("a file"), Arc::new(schema), Arc::new(properties)).expect("a file");
+    let mut group = file.next_row_group().expect("a row group");
+    for (_, length) in columns {
+        let mut column = group.next_column().expect("one more").expect("one more");
+        let filling = "日用百货".repeat(length / 12);
+        for firm in 0..firms {
+            let text = ByteArray::from(format!("某地众诚{firm}{filling}").as_str());
+            column.typed::<ByteArrayType>().write_batch(&[text], Some(&[1]), None).expect("written");
+        }
+        column.close().expect("written");
+    }
+    group.close().expect("written");
+    file.close().expect("written");
+}
+
+#[test]
+fn what_is_in_memory_of_pages_is_bounded() {
+    let bureau = Bureau::new();
+    // as DuckDB writes a row group of 122 880 firms: a page a column
+    write_pages(&bureau.path("whole.parquet"), 122_880, &[("企业名称", 40), ("经营范围", 400), ("登记机关", 40)], usize::MAX);
+    // as pyarrow does, with scopes as long as any, and longer
+    write_pages(&bureau.path("long.parquet"), 1_100, &[("企业名称", 40), ("经营范围", 200_000)], 1 << 20);
+    write_pages(
+        &bureau.path("many.parquet"),
+        122_880,
+        &[("企业名称", 40), ("经营范围", 400), ("登记机关", 400), ("省份", 400)],
+        usize::MAX,
+    );
+    for (name, firms) in [("whole", 122_880), ("long", 1_100)] {
+        let (said, memory) = bureau.measured(&[&format!("{name}.parquet")], "out.csv", &["--restart"]);
+        println!("{name}: {memory} MB");
+        assert_eq!(told(&said)[0], firms, "{said}");
+        assert!(memory < MEMORY, "{name}: {memory} MB");
+    }
+    let (output, memory) = bureau.weighed(&["many.parquet"], "many.csv", &[]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(3) && said.contains("write it in smaller pages or row groups"), "{said}");
+    assert!(memory < MEMORY, "{memory} MB");
 }

@@ -26,13 +26,14 @@ use crate::{
     server::Server,
 };
 
-const IDENTITIES: [(&str, &str, &str); 6] = [
-    ("nanjing", "registrar", "320100"),
-    ("zhejiang", "registrar", "330000"),
-    ("nation", "registrar", "000000"),
-    ("auditor", "auditor", "000000"),
-    ("local-auditor", "auditor", "320000"),
-    ("office", "finance", "320100"),
+const IDENTITIES: [(&str, &[&str], &str); 7] = [
+    ("nanjing", &["registrar"], "320100"),
+    ("zhejiang", &["registrar"], "330000"),
+    ("nation", &["registrar"], "000000"),
+    ("auditor", &["auditor"], "000000"),
+    ("inspector", &["auditor", "registrar"], "000000"),
+    ("local-auditor", &["auditor"], "320000"),
+    ("office", &["finance"], "320100"),
 ];
 
 /// Firms in 南京, in 杭州, and nobody knows where.
@@ -44,21 +45,26 @@ const FIRMS: &str = "企业名称,省份,城市\n\
 struct Confined {
     bureau: Bureau,
     channel: Channel,
-    _server: Server,
-    _folder: TempDir,
+    server: Server,
+    authority: Authority,
+    folder: TempDir,
 }
 
 impl Confined {
     /// A service over TLS whose callers go by the token that is their name.
     async fn open() -> Self {
-        let (authority, folder, bureau) = (Authority::new("bureaus"), tempfile::tempdir().expect("a folder"), Bureau::new());
+        let (authority, folder) = (Authority::new("bureaus"), tempfile::tempdir().expect("a folder"));
         authority.server().write(folder.path(), "server");
+        Self::serve(Bureau::new(), authority, folder, &IDENTITIES).await
+    }
+
+    async fn serve(bureau: Bureau, authority: Authority, folder: TempDir, identities: &[(&str, &[&str], &str)]) -> Self {
         let path = |name: &str| folder.path().join(name).to_str().expect("a plain name").to_owned();
         let mut config = format!("[tls]\ncertificate = \"{}\"\nkey = \"{}\"\n", path("server.pem"), path("server.key"));
-        for (id, role, region) in IDENTITIES {
+        for (id, roles, region) in identities {
             let hash = TokenHash(Sha256::digest(id).into());
             let table =
-                format!("[[auth.identity]]\nid = \"{id}\"\ntoken_sha256 = [\"{hash}\"]\nroles = [\"{role}\"]\nregions = [\"{region}\"]\n");
+                format!("[[auth.identity]]\nid = \"{id}\"\ntoken_sha256 = [\"{hash}\"]\nroles = {roles:?}\nregions = [\"{region}\"]\n");
             config.push_str(&table);
         }
         fs::write(path("mingcha.toml"), config).expect("written");
@@ -68,7 +74,20 @@ impl Confined {
         let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authority.certificate())).domain_name("localhost");
         let port = server.address.rsplit_once(':').expect("a port").1;
         let endpoint = Channel::from_shared(format!("https://localhost:{port}")).expect("an address").tls_config(tls).expect("TLS");
-        Self { channel: endpoint.connect().await.expect("it listens"), bureau, _server: server, _folder: folder }
+        Self { channel: endpoint.connect().await.expect("it listens"), bureau, server, authority, folder }
+    }
+
+    /// The same, started again with other identities.
+    async fn again(self, identities: &[(&str, &[&str], &str)]) -> Self {
+        let Self { bureau, authority, folder, server, .. } = self;
+        server.stop();
+        Self::serve(bureau, authority, folder, identities).await
+    }
+
+    async fn read(&self, who: &str, name: &str) -> Result<Vec<u8>, tonic::Status> {
+        let request = ReadOutputRequest { name: name.to_owned(), ..Default::default() };
+        let mut pieces = RescreenServiceClient::new(self.channel.clone()).read_output(by(who, request)).await?.into_inner();
+        Ok(pieces.message().await?.expect("one at least").content)
     }
 
     async fn start(&self, who: &str, output: &str, options: RescreenOptions) -> Result<String, tonic::Status> {
@@ -139,7 +158,7 @@ async fn operations_are_seen_by_who_started_them_and_by_auditors() {
     confined.ended("nanjing", &name).await;
     let mut operations = confined.operations();
     let get = || GetOperationRequest { name: name.clone() };
-    for who in ["nanjing", "auditor"] {
+    for who in ["nanjing", "auditor", "inspector"] {
         let seen = operations.get_operation(by(who, get())).await.expect("it is there").into_inner();
         assert_eq!(metadata(&seen).identity, "nanjing");
         let listed = operations.list_operations(by(who, ListOperationsRequest::default())).await.expect("listed").into_inner();
@@ -156,20 +175,42 @@ async fn operations_are_seen_by_who_started_them_and_by_auditors() {
         ("zhejiang", Code::NotFound, "no operation"),
         ("nation", Code::NotFound, "no operation"),
         ("auditor", Code::PermissionDenied, "ROLE_MISSING"),
+        ("inspector", Code::PermissionDenied, "NOT_THE_OWNER"),
         ("office", Code::PermissionDenied, "ROLE_MISSING"),
     ] {
         let cancel = CancelOperationRequest { name: name.clone() };
         refused(operations.cancel_operation(by(who, cancel)).await, code, why);
         let delete = DeleteOperationRequest { name: name.clone() };
         refused(operations.delete_operation(by(who, delete)).await, code, why);
-        let read = ReadOutputRequest { name: name.clone(), ..Default::default() };
-        refused(RescreenServiceClient::new(confined.channel.clone()).read_output(by(who, read)).await, code, why);
+        refused(confined.read(who, &name).await, code, why);
     }
-    let read = ReadOutputRequest { name: name.clone(), ..Default::default() };
-    let mut own =
-        RescreenServiceClient::new(confined.channel.clone()).read_output(by("nanjing", read)).await.expect("its own").into_inner();
-    let piece = own.message().await.expect("it is read").expect("one at least");
-    assert!(piece.content == confined.bureau.read("out.csv").as_bytes(), "{piece:?}");
+    let own = confined.read("nanjing", &name).await.expect("its own");
+    assert_eq!(String::from_utf8(own).expect("UTF-8"), confined.bureau.read("out.csv"));
     operations.delete_operation(by("nanjing", DeleteOperationRequest { name: name.clone() })).await.expect("it is deleted");
     refused(operations.get_operation(by("nanjing", get())).await, Code::NotFound, "no operation");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reaches_fewer_firms_than_it_did_reads_nothing_of_the_others() {
+    let confined = Confined::open().await;
+    confined.bureau.write("firms.csv", FIRMS);
+    let theirs = confined.start("nanjing", "nanjing.csv", options()).await.expect("it starts");
+    let whole = confined.start("nation", "whole.csv", options()).await.expect("it starts");
+    for (who, name) in [("nanjing", &theirs), ("nation", &whole)] {
+        confined.ended(who, name).await;
+        confined.read(who, name).await.expect("its own");
+    }
+    let shrunk = IDENTITIES.map(|(id, roles, region)| match id {
+        "nanjing" => (id, roles, "320105"),
+        "nation" => (id, roles, "320000"),
+        _ => (id, roles, region),
+    });
+    let confined = confined.again(&shrunk).await;
+    refused(confined.read("nanjing", &theirs).await, Code::PermissionDenied, "REGION_OUTSIDE");
+    refused(confined.read("nation", &whole).await, Code::PermissionDenied, "REGION_OUTSIDE");
+    let confined = confined.again(&IDENTITIES).await;
+    assert_eq!(
+        String::from_utf8(confined.read("nanjing", &theirs).await.expect("its own")).expect("UTF-8"),
+        confined.bureau.read("nanjing.csv")
+    );
 }

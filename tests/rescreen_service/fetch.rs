@@ -1,6 +1,6 @@
 //! What an operation wrote, for clients that do not share the folder.
 
-use std::fs;
+use std::{fs, os::unix::fs::FileExt};
 
 use mingcha::wire::{
     longrunning::DeleteOperationRequest,
@@ -113,6 +113,31 @@ async fn what_is_not_there_or_not_its_own_is_not_sent() {
     let forgotten = forgotten.await;
     service.operations().delete_operation(DeleteOperationRequest { name: forgotten.clone() }).await.expect("it is deleted");
     refused(read(&service, output(&forgotten)).await, Code::NotFound, "no operation");
+}
+
+#[tokio::test]
+async fn what_is_changed_while_it_is_sent_is_not_sent_to_its_end() {
+    let service = Service::open(&[]).await;
+    let scope = "金融、证券、".repeat(2_000);
+    let rows: Vec<String> = (0..300).map(|number| format!("某地众诚理财{number}有限公司,{scope}")).collect();
+    service.bureau.write("firms.csv", format!("企业名称,经营范围\n{}\n", rows.join("\n")));
+    for (output, longer) in [("edited.csv", 0), ("cut.csv", -(1 << 20)), ("longer.csv", 1)] {
+        let name = done(&service, "firms.csv", output).await;
+        let long = service.bytes(output).len() as u64;
+        assert!(long > 8 << 20, "more than lies between the two ends: {long}");
+        let mut pieces = service.starts().read_output(ask(&name, RescreenFile::Output, 0)).await.expect("it is read").into_inner();
+        assert_eq!(pieces.message().await.expect("sent").expect("one at least").size, long);
+        let file = fs::File::options().write(true).open(service.bureau.path(output)).expect("it is there");
+        file.write_all_at(b"x", long - 2).expect("changed");
+        file.set_len(long.saturating_add_signed(longer)).expect("changed");
+        let failed = loop {
+            match pieces.message().await {
+                Ok(piece) => assert!(piece.is_some(), "{output}: it ends as if nothing had happened"),
+                Err(failed) => break Err::<(), _>(failed),
+            }
+        };
+        refused(failed, Code::FailedPrecondition, "OUTPUT_CHANGED");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use jiff::Timestamp;
 use mingcha::wire::{
     longrunning::{CancelOperationRequest, DeleteOperationRequest, GetOperationRequest, ListOperationsRequest, WaitOperationRequest},
     v1::{
@@ -21,7 +22,7 @@ use crate::{
 async fn it_writes_what_the_command_line_writes() {
     let service = Service::open(&[]).await;
     service.bureau.write("firms.csv", register(3_000));
-    for output in ["flagged.csv", "flagged.jsonl", "flagged.xlsx"] {
+    for output in ["flagged.csv", "flagged.jsonl", "flagged.xlsx", "flagged.parquet"] {
         let started = service.start("firms.csv", output).await.expect("it starts");
         assert!(started.name.starts_with("operations/") && !started.done && started.result.is_none(), "{started:?}");
         let ended = service.ended(&started.name).await;
@@ -120,21 +121,26 @@ async fn one_that_is_cancelled_leaves_nothing() {
 #[tokio::test]
 async fn so_many_at_a_time_and_the_others_wait() {
     let service = Service::open(&["--rescreen-at-once", "2"]).await;
-    service.bureau.write("firms.csv", register(60_000));
+    service.bureau.write("firms.csv", register(30_000));
     let mut names = Vec::new();
     for number in 0..4 {
         names.push(service.start("firms.csv", &format!("{number}.csv")).await.expect("it starts").name);
     }
     refused(service.start("firms.csv", "3.csv").await, Code::AlreadyExists, "another operation writes");
-    let mut states = Vec::new();
-    for name in &names {
-        states.push(state(&service.get(name).await));
-    }
-    assert_eq!(states, [RescreenState::Running, RescreenState::Running, RescreenState::Queued, RescreenState::Queued]);
+    let mut times = Vec::new();
     for (number, name) in names.iter().enumerate() {
-        assert_eq!(response(&service.ended(name).await).read, 60_060);
+        let ended = service.ended(name).await;
+        assert_eq!(response(&ended).read, 30_030);
+        let (said, time) = (metadata(&ended), |text: &str| text.parse::<Timestamp>().expect("a time"));
+        times.push((time(&said.start_time), time(&said.end_time)));
         service.same_as_the_command_line("firms.csv", &format!("{number}.csv"), &[]);
     }
+    assert!(times[1].0 < times[0].1, "the first two go on at the same time: {times:?}");
+    for (begun, _) in &times {
+        let others = times.iter().filter(|(other, ended)| other <= begun && begun < ended).count();
+        assert!(others <= 2, "each begins beside one other at most: {times:?}");
+    }
+    assert!(times.is_sorted_by_key(|(begun, _)| *begun), "in their order: {times:?}");
 }
 
 #[tokio::test]

@@ -148,10 +148,5 @@ async fn one_for_which_no_thread_can_be_had_waits_for_it() {
     let waits = service.start("firms.tsv", "waits.csv").await.expect("it is kept").name;
     service.until(&waits, |said| said.state() == RescreenState::Queued).await; // with one thread of two it has begun, and waits again
     service.server.may_grow_by(None);
-    let next = service.start("firms.tsv", "next.csv").await.expect("it starts").name; // with it the other has its turn, first
-    for name in [&waits, &next] {
-        assert_eq!(response(&service.ended(name).await).flagged, 3);
-    }
-    let begun = [metadata(&service.get(&waits).await).start_time, metadata(&service.get(&next).await).start_time];
-    assert!(begun[0] <= begun[1], "{begun:?}");
+    assert_eq!(response(&service.ended(&waits).await).flagged, 3); // nobody else starts or ends
 }

@@ -17,7 +17,7 @@ use crate::{
     jurisdiction::Region,
     operations::{
         Operations,
-        written::{ReadError, Reading, Which},
+        written::{Reading, Which},
     },
     wire::{
         Violation,
@@ -65,9 +65,9 @@ pub(super) async fn read(
 
 /// Sends what is left of a file: at least one piece, which says how long it is.
 fn sent(mut reading: Reading, send: &mpsc::Sender<Result<ReadOutputResponse, Status>>, stop: &CancellationToken) -> Result<(), Status> {
-    let mut size = Some(reading.size);
+    let mut size = Some(reading.size());
     loop {
-        let content = reading.next_piece().map_err(|error| status::not_read(&ReadError::Io(error)))?;
+        let content = reading.next_piece().map_err(|error| status::not_read(&error))?;
         if content.is_empty() && size.is_none() {
             return Ok(());
         }

@@ -1,7 +1,6 @@
 //! Recording (列入重点监管) what a re-screening in the service flags, on its own watch list, in the name of who started it.
 
 use std::{
-    future::ready,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -9,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::{runtime::Handle, time::sleep};
 use tonic::Status;
 use tonic_types::StatusExt;
@@ -25,9 +23,6 @@ use crate::{
     },
     wire::{answered, rescreened},
 };
-
-/// Most firms that are recorded at a time: enough that they are written together.
-const AT_A_TIME: usize = 16;
 
 /// The watch list of this service.
 pub struct OwnWatchList {
@@ -77,11 +72,7 @@ impl Recorder for Own {
     fn record(&mut self, firms: Vec<Watched>, ledger: &mut Ledger) -> Result<Tally, RescreenError> {
         let run = ledger.run().to_owned();
         let calls = firms.into_iter().map(|firm| recorded(&self.counter, firm, &self.stop, &run));
-        let tallied = stream::iter(calls).buffer_unordered(AT_A_TIME).try_fold(Tally::default(), |mut tally, answered| {
-            ledger.count(&mut tally, &answered);
-            ready(Ok(tally))
-        });
-        self.runtime.block_on(tallied)
+        self.runtime.block_on(ledger.tally(calls))
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::{Timestamp, tz::Offset};
 use parquet::{
-    basic::{ConvertedType, LogicalType, TimeUnit},
+    basic::{Compression, ConvertedType, LogicalType, TimeUnit},
     column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader},
     data_type::{AsBytes, ByteArray, DataType},
     errors::ParquetError,
@@ -12,7 +12,7 @@ use parquet::{
     schema::types::ColumnDescriptor,
 };
 
-use super::file::Guarded;
+use super::file::{Chunk, Guarded};
 use crate::day;
 
 /// What a column's values mean.
@@ -32,6 +32,7 @@ enum Meaning {
 pub(super) struct Column {
     reader: ColumnReader,
     meaning: Meaning,
+    pages: Arc<Chunk>,
 }
 
 /// Whether a column holds one text, number or day a row.
@@ -43,13 +44,16 @@ pub(super) fn is_text(column: &ColumnDescriptor) -> bool {
 
 impl Column {
     pub(super) fn open(file: &Arc<Guarded>, chunk: &ColumnChunkMetaData, rows: usize) -> Result<Self, ParquetError> {
-        let pages = SerializedPageReader::new(Arc::clone(file), chunk, rows, None)?;
-        let reader = get_column_reader(chunk.column_descr_ptr(), Box::new(pages));
-        Ok(Self { reader, meaning: Meaning::of(chunk.column_descr()) })
+        let pages = Arc::new(Chunk::new(Arc::clone(file), chunk.compression() != Compression::UNCOMPRESSED));
+        let reader = SerializedPageReader::new(Arc::clone(&pages), chunk, rows, None)?;
+        let reader = get_column_reader(chunk.column_descr_ptr(), Box::new(reader));
+        Ok(Self { reader, meaning: Meaning::of(chunk.column_descr()), pages })
     }
 
-    /// Reads the next values, at most so many; none where a row has none.
+    /// Reads the next values, at most so many, in place of those before them; none where a row has none.
     pub(super) fn read(&mut self, most: usize, texts: &mut Vec<Option<ByteArray>>) -> Result<(), ParquetError> {
+        texts.clear();
+        self.pages.settle();
         let meaning = self.meaning;
         match &mut self.reader {
             ColumnReader::ByteArrayColumnReader(reader) => values(reader, most, texts, |text| text),
@@ -77,7 +81,6 @@ fn values<T: DataType>(
 ) -> Result<(), ParquetError> {
     let (mut levels, mut values) = (Vec::new(), Vec::with_capacity(most));
     reader.read_records(most, Some(&mut levels), None, &mut values)?;
-    texts.clear();
     let mut values = values.into_iter().map(text);
     if levels.is_empty() {
         texts.extend(values.map(Some)); // every row has one

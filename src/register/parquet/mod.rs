@@ -1,7 +1,8 @@
 //! Parquet (列式存储): the rows of a file whose columns lie apart, as records of text.
 //!
 //! Row groups are read in their order, a page of each column at a time, and only the columns that are asked for: what is in
-//! memory is a page of each (and its dictionary), whatever the file's size. A row is numbered by its place in the file, from 1.
+//! memory is a page of each (and its dictionary), and those of a batch, whatever the file's size; together within a limit. A row
+//! is numbered by its place in the file, from 1.
 
 mod column;
 mod file;
@@ -35,8 +36,10 @@ use super::{
 
 /// What a Parquet file begins and ends with.
 pub(super) const MAGIC: &[u8] = b"PAR1";
-/// Rows that are taken out of their columns at once.
-const BATCH: usize = 1024;
+/// Most rows that are taken out of their columns at once.
+const BATCH: u64 = 1024;
+/// Most bytes of them, by what the row group says of itself: so much of earlier pages may be in memory.
+const BATCH_BYTES: u64 = 8 << 20;
 
 impl From<ParquetError> for OpenError {
     fn from(error: ParquetError) -> Self {
@@ -69,6 +72,8 @@ struct Group {
     columns: Vec<Column>,
     /// Rows that were not taken out yet.
     left: usize,
+    /// How many are taken out at once.
+    most: usize,
     batch: Vec<Vec<Option<ByteArray>>>,
     /// How many rows of the batch were handed out, of how many.
     at: usize,
@@ -127,17 +132,19 @@ impl Pieces for Rows {
 }
 
 impl Group {
-    fn begin(file: &Arc<Guarded>, metadata: &ParquetMetaData, number: usize, columns: &[usize]) -> Result<Self, OpenError> {
+    fn begin(file: &Arc<Guarded>, metadata: &ParquetMetaData, number: usize, numbers: &[usize]) -> Result<Self, OpenError> {
         let group = metadata.row_group(number);
         let left = usize::try_from(group.num_rows()).map_err(|_| broken("a row group has fewer rows than none"))?;
         let columns: Vec<Column> =
-            columns.iter().map(|column| Column::open(file, group.column(*column), left)).collect::<Result<_, _>>()?;
+            numbers.iter().map(|column| Column::open(file, group.column(*column), left)).collect::<Result<_, _>>()?;
+        let bytes: i64 = numbers.iter().map(|column| group.column(*column).uncompressed_size().max(0)).fold(0, i64::saturating_add);
+        let most = (BATCH_BYTES / bytes.unsigned_abs().div_ceil(group.num_rows().unsigned_abs().max(1)).max(1)).clamp(1, BATCH);
         let batch = columns.iter().map(|_| Vec::new()).collect();
-        Ok(Self { columns, left, batch, at: 0, rows: 0 })
+        Ok(Self { columns, left, most: usize::try_from(most).unwrap_or(1), batch, at: 0, rows: 0 })
     }
 
     fn next_batch(&mut self) -> Result<(), OpenError> {
-        let rows = self.left.min(BATCH);
+        let rows = self.left.min(self.most);
         for (column, texts) in self.columns.iter_mut().zip(&mut self.batch) {
             column.read(rows, texts)?;
             if texts.len() != rows {
