@@ -4,11 +4,13 @@
 //! (2) `BatchScreen` of 1 000 firms, client included, against the engine called in process.
 //! (3) Overload: ten times as many callers as there are places, against one caller alone.
 //! (4) A hundred reloads under load, against none.
+//! (5) Unary `Screen` beside a re-screening in the same service, against without.
 //!
 //! `MINGCHA_REGISTER=firms.tsv cargo bench --bench service` measures on real firms, without it on invented ones.
 
 #![allow(clippy::expect_used, clippy::cast_precision_loss)] // a benchmark that cannot go on says why; counts are far below 2^52
 
+mod beside;
 mod register;
 
 use std::{
@@ -150,6 +152,7 @@ async fn main() {
     batch(screening, &library).await;
     overload(&requests).await;
     reloads(screening, &library, folder.path(), &requests).await;
+    beside::a_rescreening(&requests).await;
 }
 
 async fn answers(address: SocketAddr, requests: &[ScreenRequest]) -> HashMap<String, ScreenResponse> {
@@ -226,9 +229,10 @@ struct Process {
 }
 
 impl Process {
-    fn start(places: usize) -> Self {
+    fn start(more: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_mingcha"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--telemetry-log", "error", "--limits-concurrency", &places.to_string()])
+            .args(["serve", "--listen", "127.0.0.1:0", "--telemetry-log", "error"])
+            .args(more)
             .stdout(Stdio::piped())
             .spawn()
             .expect("it starts");
@@ -260,7 +264,7 @@ impl Drop for Process {
 /// Ten times as many callers as places. Those that are shed come again sooner than they are told, to press harder.
 async fn overload(requests: &Arc<Vec<ScreenRequest>>) {
     const PLACES: usize = 4;
-    let process = Process::start(PLACES);
+    let process = Process::start(&["--limits-concurrency", &PLACES.to_string()]);
     let (address, id) = (process.address, process.child.id().to_string());
     let (mut alone, _) = load(address, requests, PLACES, CALLS).await;
     let (before, own_before) = (Process::taken(&id), Process::taken("self"));
