@@ -109,7 +109,7 @@ fn work(taken: &Mutex<Receiver<Task>>, mut judge: Judge<'_>, spare: &Spare) {
 }
 
 /// The sum of all registers, which every checkpoint must have but that of the end. They are read for it beside the run, when the
-/// first checkpoint is due, so that a short run reads them once.
+/// first checkpoint draws near, so that a short run reads them once.
 struct Sum<'s, 'e> {
     scope: &'s Scope<'s, 'e>,
     unsummed: Option<Whole>,
@@ -117,17 +117,16 @@ struct Sum<'s, 'e> {
 }
 
 impl Sum<'_, '_> {
-    /// Begins, if it has not begun; says whether the sum is there.
-    fn is_there(&mut self) -> bool {
+    /// Begins, if it has not begun.
+    fn begin(&mut self) {
         if let Some(whole) = self.unsummed.take() {
             self.going = Some(self.scope.spawn(move || whole.sum()));
         }
-        self.going.as_ref().is_none_or(ScopedJoinHandle::is_finished)
     }
 
     /// Waits until the sum is there.
     fn wait(&mut self, output: &mut Output) -> Result<(), RescreenError> {
-        self.is_there();
+        self.begin();
         if let Some(going) = self.going.take() {
             *output.whole() = Some(going.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
         }
@@ -155,7 +154,10 @@ fn write(
         output.write(&judged, position)?;
         spare.give(judged.flagged);
         how.follow.tell(output.counts(), output.position());
-        if kept.elapsed() >= how.checkpoint_every && sum.is_there() {
+        if kept.elapsed() >= how.checkpoint_every / 2 {
+            sum.begin();
+        }
+        if kept.elapsed() >= how.checkpoint_every {
             sum.wait(output)?;
             output.checkpoint()?;
             how.follow.kept(output.counts(), output.position());
