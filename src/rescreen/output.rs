@@ -3,12 +3,11 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, BufWriter, Seek, SeekFrom, Write},
-    num::NonZero,
     path::{Path, PathBuf},
 };
 
 use rustix::{
-    fs::{Advice, CWD, RenameFlags, fadvise, renameat_with},
+    fs::{CWD, RenameFlags, renameat_with},
     io::Errno,
 };
 
@@ -45,12 +44,7 @@ struct Part {
     place: PathBuf,
     out: BufWriter<File>,
     written: u64,
-    /// What the disk has begun to write.
-    begun: u64,
 }
-
-/// After so many bytes the disk begins to write: little is left to wait for at the end.
-const AHEAD: u64 = 16 * 1024 * 1024;
 
 impl Part {
     fn begin(place: PathBuf, header: &[u8], replaces: bool) -> Result<Self, RescreenError> {
@@ -61,7 +55,7 @@ impl Part {
             out.write_all(header).map_err(RescreenError::writing(&part))?;
             Ok(out)
         };
-        create().map(|out| Self { place, out, written: header.len() as u64, begun: 0 })
+        create().map(|out| Self { place, out, written: header.len() as u64 })
     }
 
     /// Takes it away, which is this run's.
@@ -82,16 +76,12 @@ impl Part {
             Ok(BufWriter::new(file))
         };
         let out = open().map_err(RescreenError::writing(&part))?;
-        Ok(Self { place, out, written, begun: written })
+        Ok(Self { place, out, written })
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), RescreenError> {
         self.out.write_all(bytes).map_err(RescreenError::writing(&self.place))?;
         self.written += bytes.len() as u64;
-        if let Some(ahead) = NonZero::new(self.written - self.begun).filter(|ahead| ahead.get() >= AHEAD) {
-            let _ = fadvise(self.out.get_ref(), self.begun, Some(ahead), Advice::DontNeed); // a hint: what comes of it does not matter
-            self.begun = self.written;
-        }
         Ok(())
     }
 
