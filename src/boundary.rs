@@ -11,7 +11,7 @@ use crate::{
     normalize::Kept,
 };
 
-/// How many characters on each side are looked at.
+/// How many characters on each side are looked at, at most.
 const REACH: usize = 6;
 /// Longest lattice: both sides and a long term.
 const LONGEST: usize = 2 * REACH + 24;
@@ -33,17 +33,8 @@ pub fn crossing(text: &[Kept], found: Found, lexicon: &Lexicon) -> Option<Crossi
     {
         return Some(letters);
     }
-    if !is_doubtful(text, found, lexicon) {
-        return None;
-    }
-    let window = Window::round(text, found)?;
+    let window = Window::round(text, found, lexicon)?;
     if window.is_crossed(text, lexicon) { window.crossing(text, lexicon) } else { None }
-}
-
-/// Whether any word can cross an edge at all; mostly none can.
-fn is_doubtful(text: &[Kept], found: Found, lexicon: &Lexicon) -> bool {
-    let joins = |left: usize, right: usize| text.get(right).is_some_and(|right| lexicon.may_join(text[left].read, right.read));
-    found.first > 0 && joins(found.first - 1, found.first) || joins(found.last, found.last + 1)
 }
 
 /// P2P in "UP2PAY", RWA in "FORWARD": letters or digits stand against those of the term. A term written with a digit
@@ -72,7 +63,7 @@ fn touch(text: &[Kept], a: usize, b: usize) -> bool {
     text[a].scalar.abs_diff(text[b].scalar) == 1
 }
 
-/// A run of Chinese characters round an occurrence: `begin..end` in the text, the occurrence `from..to` in it.
+/// The Chinese characters round an occurrence that words may join to it: `begin..end` in the text, the occurrence `from..to` in it.
 #[derive(Clone, Copy)]
 struct Window {
     begin: usize,
@@ -82,11 +73,16 @@ struct Window {
 }
 
 impl Window {
-    fn round(text: &[Kept], found: Found) -> Option<Self> {
-        let chinese = |index: &usize| is_ideograph(text[*index].read);
-        let begin = (0..found.first).rev().take(REACH).take_while(chinese).last().unwrap_or(found.first);
-        let end = (found.last + 1..text.len()).take(REACH).take_while(chinese).last().unwrap_or(found.last) + 1;
-        (end - begin <= LONGEST).then_some(Self { begin, end, from: found.first, to: found.last + 1 })
+    /// None where no word can cross an edge at all; mostly none can.
+    fn round(text: &[Kept], found: Found, lexicon: &Lexicon) -> Option<Self> {
+        let read = |index: usize| text[index].read;
+        let joins_next = |left: &usize| is_ideograph(read(*left)) && lexicon.may_join(read(*left), read(left + 1));
+        let joins_last = |right: &usize| is_ideograph(read(*right)) && lexicon.may_join(read(right - 1), read(*right));
+        let (from, to) = (found.first, found.last + 1);
+        let begin = (0..from).rev().take(REACH).take_while(joins_next).last().unwrap_or(from);
+        let end = (to..text.len()).take(REACH).take_while(joins_last).last().map_or(to, |last| last + 1);
+        let doubtful = begin < from || to < end;
+        (doubtful && end - begin <= LONGEST).then_some(Self { begin, end, from, to })
     }
 
     fn words<'a>(&self, text: &'a [Kept], lexicon: &'a Lexicon, at: usize) -> impl Iterator<Item = (usize, f32)> + use<'a> {

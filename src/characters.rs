@@ -90,6 +90,18 @@ impl Characters {
         self.folds.read(c)
     }
 
+    /// Whether `c` is read as itself and opens no bracket: nearly all are.
+    #[must_use]
+    #[inline]
+    pub(crate) fn is_plain(&self, c: char) -> bool {
+        !self.folds.unusual.may_hold(c)
+    }
+
+    /// The characters that are not plain.
+    pub(crate) fn unusual(&self) -> impl Iterator<Item = char> {
+        self.folds.unusual.iter().chain(self.folds.beyond.keys().copied())
+    }
+
     /// Why `c` is read as it is, for people.
     #[must_use]
     pub fn reason(&self, c: char) -> &str {
@@ -135,18 +147,12 @@ impl Characters {
     }
 }
 
+/// Brackets as they are after folding, each with what closes it.
+const BRACKETS: [(char, char); 7] = [('(', ')'), ('[', ']'), ('{', '}'), ('【', '】'), ('〔', '〕'), ('〈', '〉'), ('《', '》')];
+
 /// The bracket that closes `open`, both as they are after folding.
 pub(crate) fn closing_bracket(open: char) -> Option<char> {
-    Some(match open {
-        '(' => ')',
-        '[' => ']',
-        '{' => '}',
-        '【' => '】',
-        '〔' => '〕',
-        '〈' => '〉',
-        '《' => '》',
-        _ => return None,
-    })
+    BRACKETS.into_iter().find(|(opening, _)| *opening == open).map(|(_, closing)| closing)
 }
 
 /// Whether `c`, once folded, is a Chinese character.
@@ -192,6 +198,9 @@ fn fold_table(own: &FxHashMap<char, char>, soft: &[SoftRange]) -> Folds {
             let folded = fold(c, own, &table);
             table.set(c, folded);
         }
+    }
+    for (open, _) in BRACKETS {
+        table.unusual.mark(open);
     }
     table
 }
@@ -275,16 +284,22 @@ impl Bits {
     pub(crate) fn may_hold(&self, c: char) -> bool {
         self.0.get(c as usize / 64).is_none_or(|bits| bits >> (c as usize % 64) & 1 != 0)
     }
+
+    /// Those of the basic plane that are marked.
+    fn iter(&self) -> impl Iterator<Item = char> {
+        let marked = |bits: u64| (0..64_u32).filter(move |bit| bits >> bit & 1 != 0);
+        (0..).zip(&self.0).flat_map(move |(at, bits)| marked(*bits).filter_map(move |bit| char::from_u32(at * 64 + bit)))
+    }
 }
 
 /// A table from characters to readings. Nearly all that are asked for are of the basic plane, and read as themselves.
 #[derive(Debug)]
 struct Folds {
-    /// Those that are not read as themselves.
-    others: Bits,
+    /// Those that are not read as themselves, and opening brackets, which may begin a reading.
+    unusual: Bits,
     /// For each character of the basic plane what it is read as; 0 for itself.
     basic: Box<[u32]>,
-    /// The others that are not read as themselves.
+    /// Those beyond it that are not read as themselves.
     beyond: FxHashMap<char, Reading>,
 }
 
@@ -292,14 +307,14 @@ const SOFT: u32 = u32::MAX;
 
 impl Default for Folds {
     fn default() -> Self {
-        Self { others: Bits::default(), basic: vec![0; 0x1_0000].into_boxed_slice(), beyond: FxHashMap::default() }
+        Self { unusual: Bits::default(), basic: vec![0; 0x1_0000].into_boxed_slice(), beyond: FxHashMap::default() }
     }
 }
 
 impl Folds {
     #[inline]
     fn read(&self, c: char) -> Reading {
-        if self.others.may_hold(c) { self.other(c) } else { Reading::As(c) }
+        if self.unusual.may_hold(c) { self.other(c) } else { Reading::As(c) }
     }
 
     fn other(&self, c: char) -> Reading {
@@ -315,7 +330,7 @@ impl Folds {
         if reading == Reading::As(c) {
             return;
         }
-        self.others.mark(c);
+        self.unusual.mark(c);
         match (self.basic.get_mut(c as usize), reading) {
             (Some(slot), Reading::As(folded)) => *slot = u32::from(folded),
             (Some(slot), Reading::Soft) => *slot = SOFT,

@@ -7,7 +7,7 @@ mod lists;
 mod names;
 mod region;
 
-use std::collections::BTreeMap;
+use rustc_hash::FxHashMap;
 
 pub use lists::DivisionFiles;
 pub use region::{Level, Region, RegionError};
@@ -18,8 +18,8 @@ use names::{Name, Names, Sense};
 /// The divisions there are and were, and the names of places.
 #[derive(Debug)]
 pub struct Divisions {
-    current: BTreeMap<Region, String>,
-    retired: BTreeMap<Region, Retired>,
+    current: FxHashMap<Region, String>,
+    retired: FxHashMap<Region, Retired>,
     names: Names,
     zones: Vec<String>,
     holders: Vec<String>,

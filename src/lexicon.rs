@@ -1,6 +1,6 @@
 //! The lexicon (词典): how often each word occurs, from a pruned jieba dictionary and our own words.
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use crate::{
     problem::Problem,
@@ -18,9 +18,7 @@ pub const LONGEST_WORD: usize = 4;
 pub struct Lexicon {
     weights: FxHashMap<Key, f32>,
     unknown: f32,
-    /// Every two characters that stand side by side in a word, the second of which begins a term, or the first
-    /// of which ends one: where no such pair stands over a term's edge, no word crosses it.
-    pairs: FxHashSet<(char, char)>,
+    pairs: Pairs,
 }
 
 /// A word of up to [`LONGEST_WORD`] characters of the basic plane, packed: 16 bits a character.
@@ -52,8 +50,7 @@ impl Key {
 
 impl Lexicon {
     /// Reads the dictionary and our own words, adding what is wrong with them to `problems`.
-    /// `terms` are the terms whose edges will be asked about.
-    pub(crate) fn load<'t>(files: &Files, terms: impl Iterator<Item = &'t str>, problems: &mut Vec<Problem>) -> Self {
+    pub(crate) fn load(files: &Files, problems: &mut Vec<Problem>) -> Self {
         let mut frequencies = dictionary(files, problems);
         for row in rows(OWN_WORDS, files.text(OWN_WORDS, problems), 3, problems) {
             match (Key::of(row.columns[0]), row.columns[1].parse::<u32>()) {
@@ -65,29 +62,29 @@ impl Lexicon {
                 }
             }
         }
-        let (firsts, lasts) = terms.filter_map(|term| Some((term.chars().next()?, term.chars().next_back()?))).unzip();
-        Self::of(&frequencies, &firsts, &lasts)
+        Self::of(&frequencies)
     }
 
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // a weight needs no more than f32 holds
-    fn of(frequencies: &FxHashMap<Key, u32>, firsts: &FxHashSet<char>, lasts: &FxHashSet<char>) -> Self {
+    fn of(frequencies: &FxHashMap<Key, u32>) -> Self {
         let total: u64 = frequencies.values().map(|frequency| u64::from(*frequency)).sum();
         let log_total = (total.max(1) as f64).ln();
         let weight = |frequency: u32| (f64::from(frequency).ln() - log_total) as f32;
-        let words = || frequencies.iter().filter(|(key, _)| !falls_apart(**key, frequencies));
-        let neighbours = |key: Key| key.characters().zip(key.characters().skip(1));
-        let at_an_edge = |(left, right): &(char, char)| firsts.contains(right) || lasts.contains(left);
-        Self {
-            weights: words().map(|(key, frequency)| (*key, weight(*frequency))).collect(),
-            unknown: weight(1),
-            pairs: words().flat_map(|(key, _)| neighbours(*key)).filter(at_an_edge).collect(),
+        let words = frequencies.iter().filter(|(key, _)| !falls_apart(**key, frequencies));
+        let weights: FxHashMap<Key, f32> = words.map(|(key, frequency)| (*key, weight(*frequency))).collect();
+        let mut pairs = Pairs::default();
+        for key in weights.keys() {
+            for (left, right) in key.characters().zip(key.characters().skip(1)) {
+                pairs.mark(left, right);
+            }
         }
+        Self { weights, unknown: weight(1), pairs }
     }
 
-    /// Whether a word may hold these two side by side, where a term begins with the second or ends with the first.
+    /// Whether a word may hold these two side by side. Where none does, no word crosses from one to the other.
     #[must_use]
     pub fn may_join(&self, left: char, right: char) -> bool {
-        self.pairs.contains(&(left, right))
+        self.pairs.may_hold(left, right)
     }
 
     /// Whether these characters are a word.
@@ -99,7 +96,10 @@ impl Lexicon {
     /// The words that `text` begins with: their lengths in characters, and weights. A first character that is
     /// no word has the weight of a word seen once.
     pub fn words_at(&self, text: impl Iterator<Item = char>) -> impl Iterator<Item = (usize, f32)> {
-        let keys = text.scan(Key::default(), |key, c| {
+        let keys = text.scan((Key::default(), None), |(key, before), c| {
+            if before.replace(c).is_some_and(|before| !self.may_join(before, c)) {
+                return None; // mostly here, at the second
+            }
             *key = key.push(c)?;
             Some(*key)
         });
@@ -107,6 +107,39 @@ impl Lexicon {
             let weight = self.weights.get(&key).copied();
             Some((index + 1, if index == 0 { weight.unwrap_or(self.unknown) } else { weight? }))
         })
+    }
+}
+
+/// Every two characters that stand side by side in a word: a bit each, at a place computed from both. Others may share it, one in
+/// ten does. Asking it is much cheaper than asking for a word that is none.
+#[derive(Debug)]
+struct Pairs(Box<[u64]>);
+
+impl Default for Pairs {
+    fn default() -> Self {
+        Self(vec![0; 1 << (Self::BITS - 6)].into_boxed_slice())
+    }
+}
+
+impl Pairs {
+    /// So many bits as a power of two: ten times as many as there are pairs.
+    const BITS: u32 = 20;
+
+    fn place(left: char, right: char) -> (usize, u32) {
+        let both = u32::from(left).rotate_left(16) ^ u32::from(right);
+        let place = both.wrapping_mul(0x9E37_79B1) >> (u32::BITS - Self::BITS);
+        ((place / 64) as usize, place % 64)
+    }
+
+    fn mark(&mut self, left: char, right: char) {
+        let (at, bit) = Self::place(left, right);
+        self.0[at] |= 1 << bit;
+    }
+
+    #[inline]
+    fn may_hold(&self, left: char, right: char) -> bool {
+        let (at, bit) = Self::place(left, right);
+        self.0[at] >> bit & 1 != 0
     }
 }
 

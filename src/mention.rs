@@ -25,13 +25,25 @@ pub struct Mentions {
 }
 
 /// The characters next to a term: the two behind it where a phrase has any there, else the two before it; the second where
-/// it has one. So few phrases are to be compared.
+/// it has one. So few phrases are to be compared. Packed: 21 bits a character, and above them the side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Neighbour {
-    After(char, Option<char>),
-    Before(char, Option<char>),
+struct Neighbour(u64);
+
+impl Neighbour {
     /// The beginning or the end of the text.
-    Edge,
+    const EDGE: Self = Self(0);
+
+    fn after(first: char, second: Option<char>) -> Self {
+        Self(1 << 63 | Self::pair(first, second))
+    }
+
+    fn before(first: char, second: Option<char>) -> Self {
+        Self(1 << 62 | Self::pair(first, second))
+    }
+
+    fn pair(first: char, second: Option<char>) -> u64 {
+        u64::from(first) << 21 | second.map_or(0, u64::from)
+    }
 }
 
 /// What must stand round a term for it to be a mention.
@@ -95,9 +107,9 @@ impl Mentions {
                 let before: Vec<char> = phrase[..at].chars().rev().collect();
                 let after: Vec<char> = phrase[at + term.len()..].chars().collect();
                 let beside = match (&after[..], &before[..]) {
-                    ([c, more @ ..], _) => Neighbour::After(*c, more.first().copied()),
-                    ([], [c, more @ ..]) => Neighbour::Before(*c, more.first().copied()),
-                    ([], []) if at_start || at_end => Neighbour::Edge,
+                    ([c, more @ ..], _) => Neighbour::after(*c, more.first().copied()),
+                    ([], [c, more @ ..]) => Neighbour::before(*c, more.first().copied()),
+                    ([], []) if at_start || at_end => Neighbour::EDGE,
                     ([], []) => return Err(format!("'{phrase}' is the bare term")),
                 };
                 let order = self.count;
@@ -118,11 +130,11 @@ impl Mentions {
         let (after, after_it) = (read(found.last + 1), read(found.last + 2));
         let (before, before_it) = (before(1), before(2));
         let beside = [
-            after.map(|c| Neighbour::After(c, None)),
-            after.filter(|_| after_it.is_some()).map(|c| Neighbour::After(c, after_it)),
-            before.map(|c| Neighbour::Before(c, None)),
-            before.filter(|_| before_it.is_some()).map(|c| Neighbour::Before(c, before_it)),
-            (after.is_none() || before.is_none()).then_some(Neighbour::Edge),
+            after.map(|c| Neighbour::after(c, None)),
+            after.filter(|_| after_it.is_some()).map(|c| Neighbour::after(c, after_it)),
+            before.map(|c| Neighbour::before(c, None)),
+            before.filter(|_| before_it.is_some()).map(|c| Neighbour::before(c, before_it)),
+            (after.is_none() || before.is_none()).then_some(Neighbour::EDGE),
         ];
         let fitting = beside.into_iter().flatten().filter_map(|beside| {
             let contexts = self.beside.get(&(found.term, beside))?;

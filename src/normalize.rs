@@ -3,7 +3,7 @@
 //! Terms and texts go through the same reading: every character to what it stands for, soft separators and
 //! bracketed readings dropped. What is kept knows its place in the original.
 
-use crate::characters::{Characters, Reading, closing_bracket, is_ideograph};
+use crate::characters::{Characters, Reading, is_ideograph};
 
 /// A character that was kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,9 +58,10 @@ impl<'t> Normalized<'t> {
         let mut scalar = 0u32;
         let mut chars = original.char_indices();
         while let Some((byte, c)) = chars.next() {
-            if let Reading::As(read) = characters.read(c) {
-                let bracket = !is_ideograph(read) && closing_bracket(read).is_some();
-                match if bracket { reading_at(kept.last().copied(), read, chars.as_str(), characters) } else { None } {
+            if characters.is_plain(c) {
+                kept.push(Kept { read: c, byte: count(byte), scalar });
+            } else if let Reading::As(read) = characters.read(c) {
+                match reading_at(kept.last().copied(), read, chars.as_str(), characters) {
                     Some(length) => {
                         let skipped = chars.as_str()[..length].chars().count();
                         scalar += count(skipped);

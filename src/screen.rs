@@ -13,6 +13,7 @@ use crate::{
     problem::{Problem, Problems},
     reach::{Circumstances, Reach, reach},
     routing::{Informed, inform},
+    set::Set,
     vocabulary::{Decision, EntityKind, Event, Field},
     wordlist::{Files, RuleId, TermId, Wordlists, instrument::Canary},
 };
@@ -143,7 +144,7 @@ impl Engine {
         let lists = Wordlists::load(files, &characters).map_err(|more| problems.extend_from_slice(more.list())).ok();
         let names = names().map_err(|more| problems.extend(more)).ok();
         let (Some(lists), Some(names)) = (lists, names) else { return Err(Problems::of(problems)) };
-        let lexicon = Lexicon::load(files, lists.terms().iter().map(|term| term.read.as_str()), &mut problems);
+        let lexicon = Lexicon::load(files, &mut problems);
         let mentions = Mentions::load(files, &lists, &mut problems);
         let matcher = Matcher::build(&lists, &characters).map_err(|problem| Problems::of(vec![problem]))?;
         let engine = Self { characters, lists, matcher, lexicon, exclusions, mentions, names };
@@ -187,10 +188,16 @@ impl Engine {
     /// Screens a firm. Cannot fail on any text; time is linear in the texts' length.
     #[must_use]
     pub fn screen(&self, firm: &Firm) -> Answer<'_> {
+        self.screen_in(firm, Field::ALL.iter().copied().filter(|field| self.occurs(firm.text(*field))).collect())
+    }
+
+    /// Screens a firm of which it is known in which of its texts a term [`occurs`](Self::occurs).
+    #[must_use]
+    pub fn screen_in(&self, firm: &Firm, fields: Set<Field>) -> Answer<'_> {
         let mut hits = Vec::new();
         let mut cleared = Vec::new();
-        for field in Field::ALL {
-            self.screen_text(firm, *field, &mut hits, &mut cleared);
+        for field in fields.iter() {
+            self.screen_text(firm, field, &mut hits, &mut cleared);
         }
         let decision = hits.iter().map(|hit| self.decision(hit)).max().unwrap_or(Decision::Pass);
         let routed = hits.iter().map(|hit| (self.lists.term(hit.occurrence.term).field, hit.rules.as_slice()));
@@ -205,11 +212,7 @@ impl Engine {
     }
 
     fn screen_text<'e>(&'e self, firm: &Firm, field: Field, hits: &mut Vec<Hit>, cleared: &mut Vec<Cleared<'e>>) {
-        let original = firm.text(field);
-        if !self.matcher.occurs(original, &self.characters) {
-            return;
-        }
-        let text = Normalized::of(original, &self.characters);
+        let text = Normalized::of(firm.text(field), &self.characters);
         // a name excludes nothing: 不含金融有限公司 must not pass
         let excluded = if field == Field::Name { Vec::new() } else { self.exclusions.find(text.kept()) };
         let mut judge = Judge { engine: self, text: &text, field, excluded: Sweep::over(excluded) };

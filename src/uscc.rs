@@ -54,14 +54,14 @@ const WEIGHTS: [u32; 17] = {
 pub fn check(code: &str) -> Result<(), UsccError> {
     let Ok(bytes) = <&[u8; 18]>::try_from(code.as_bytes()) else { return Err(wrong(code)) };
     let found = VALUES[usize::from(bytes[17])];
-    let (mut sum, mut odd) = (0, found == NONE);
+    let (mut sum, mut all) = (0_u32, found);
     for (byte, weight) in bytes.iter().zip(WEIGHTS) {
         let value = VALUES[usize::from(*byte)];
-        odd |= value == NONE;
-        sum += u32::from(value) * weight;
+        all |= value;
+        sum = sum.wrapping_add(weight.wrapping_mul(u32::from(value))); // far below 2^32
     }
-    if odd {
-        return Err(wrong(code));
+    if all == NONE {
+        return Err(wrong(code)); // values have five bits
     }
     let expected = ((31 - sum % 31) % 31) as usize;
     let found = usize::from(found);

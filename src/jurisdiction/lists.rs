@@ -1,6 +1,6 @@
 //! From the text of the lists to [`Divisions`], or every problem at once.
 
-use std::collections::BTreeMap;
+use rustc_hash::FxHashMap;
 
 use super::names::{Names, Sense};
 use super::region::{Level, Region};
@@ -38,8 +38,8 @@ struct Endings<'a> {
 /// What is being built, and what is wrong so far.
 struct Builder<'a> {
     endings: Endings<'a>,
-    current: BTreeMap<Region, String>,
-    retired: BTreeMap<Region, Retired>,
+    current: FxHashMap<Region, String>,
+    retired: FxHashMap<Region, Retired>,
     names: Names,
     problems: Vec<Problem>,
 }
@@ -48,8 +48,8 @@ struct Builder<'a> {
 pub(super) fn parse(files: &DivisionFiles<'_>) -> Result<Divisions, Vec<Problem>> {
     let mut builder = Builder {
         endings: Endings::default(),
-        current: BTreeMap::new(),
-        retired: BTreeMap::new(),
+        current: FxHashMap::default(),
+        retired: FxHashMap::default(),
         names: Names::new(),
         problems: Vec::new(),
     };

@@ -73,13 +73,11 @@ impl Classes {
             }
             read.insert(c, class);
         }
-        let mut of_read = vec![OTHER; BASIC_PLANE];
-        for c in (0..=0xFFFF).filter_map(char::from_u32).filter(|c| closing_bracket(*c).is_some()) {
-            of_read[c as usize] = BRACKET;
-        }
-        for (c, class) in read.iter().filter(|(c, _)| (**c as usize) < BASIC_PLANE) {
-            of_read[*c as usize] = *class;
-        }
+        let class_of = |c: char| match read.get(&c) {
+            Some(class) => *class,
+            None if closing_bracket(c).is_some() => BRACKET,
+            None => OTHER,
+        };
         let single = spellings.clone().any(|spelling| spelling.chars().nth(1).is_none());
         let mut seconds = [single; 256];
         for class in spellings.filter_map(|spelling| read.get(&spelling.chars().nth(1)?)) {
@@ -89,15 +87,15 @@ impl Classes {
             beginning,
             begin: Bits::default(),
             seconds,
-            steps: Steps(plane(0)?),
+            steps: Steps(plane(if single { GOES_ON } else { 0 })?),
             basic: plane(OTHER)?,
             beyond: FxHashMap::default(),
             wide,
         };
-        for c in '\0'..=char::MAX {
+        for c in characters.unusual().chain(read.keys().copied()) {
             let class = match characters.read(c) {
                 Reading::Soft => SOFT,
-                Reading::As(to) => of_read.get(to as usize).or_else(|| read.get(&to)).copied().unwrap_or(OTHER),
+                Reading::As(to) => class_of(to),
             };
             classes.set(c, class, characters);
             if classes.begins(class) {

@@ -21,8 +21,9 @@ use crate::{
         firm::{CodeWarning, Places, kind},
     },
     screen::{Answer, Engine, Firm, LONGEST_NAME, LONGEST_TEXT},
+    set::Set,
     sheet::SheetError,
-    vocabulary::{Decision, EntityKind, Event},
+    vocabulary::{Decision, EntityKind, Event, Field},
 };
 
 /// What holds for firms of which nothing else is known.
@@ -135,17 +136,17 @@ impl<'e> Judge<'e> {
         if let Some(code) = code {
             sink.counts.codes[code as usize] += 1;
         }
-        if !self.may_count(name, scope) {
+        let Some(held) = self.held(name, scope) else {
             sink.counts.passed += 1;
             return;
-        }
+        };
         let mut firm = self.firm(row, &mut sink.counts);
         let Found { licences, notes } = self.rosters.find(row, self.engine);
         firm.licences = licences;
         for note in &notes {
             one_more(&mut sink.counts.rosters, note);
         }
-        let answer = self.engine.screen(&firm);
+        let answer = self.engine.screen_in(&firm, held);
         let change = match &self.before {
             None if answer.decision == Decision::Pass => None,
             None => Some(None),
@@ -172,11 +173,13 @@ impl<'e> Judge<'e> {
         !region.chain().any(|place| within.contains(&place))
     }
 
-    /// Whether the row can be flagged at all: the fast way.
-    fn may_count(&self, name: &str, scope: &str) -> bool {
+    /// The texts in which a term occurs; none where the row cannot be flagged at all: the fast way.
+    fn held(&self, name: &str, scope: &str) -> Option<Set<Field>> {
+        let held = || [(Field::Name, name), (Field::Scope, scope)].into_iter().filter(|(_, text)| self.engine.occurs(text));
+        let held = || held().map(|(field, _)| field).collect();
         match &self.before {
-            None => self.engine.occurs(name) || self.engine.occurs(scope),
-            Some((delta, _)) => delta.may_change(name, scope),
+            None => Some(held()).filter(|held: &Set<Field>| !held.is_empty()),
+            Some((delta, _)) => delta.may_change(name, scope).then(held),
         }
     }
 

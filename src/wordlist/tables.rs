@@ -1,6 +1,6 @@
 //! Closed tables: fields of business, licence kinds, public bodies, and who leads.
 
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -96,7 +96,7 @@ pub struct Lead {
 pub struct Tables {
     exempts: FxHashMap<LicenceKind, Set<BusinessField>>,
     functions: FxHashMap<Function, Vec<DatedName>>,
-    bodies: BTreeMap<BodyId, Vec<DatedName>>,
+    bodies: FxHashMap<BodyId, Vec<DatedName>>,
     leads: Vec<Lead>,
     lead_of: FxHashMap<(Region, BusinessField), usize>,
 }
@@ -244,8 +244,8 @@ fn functions(files: &Files, problems: &mut Vec<Problem>) -> FxHashMap<Function, 
     rows.into_iter().filter_map(|(id, names)| Some((id?, names))).collect()
 }
 
-fn bodies(files: &Files, divisions: &Divisions, problems: &mut Vec<Problem>) -> BTreeMap<BodyId, Vec<DatedName>> {
-    let mut bodies = BTreeMap::new();
+fn bodies(files: &Files, divisions: &Divisions, problems: &mut Vec<Problem>) -> FxHashMap<BodyId, Vec<DatedName>> {
+    let mut bodies = FxHashMap::default();
     let (rows, found) = Document::read(BODIES, files.text(BODIES, problems), |entry| {
         entry.entries("body", |entry| {
             let id = entry.required_word("id", BodyId::parse);
