@@ -11,7 +11,7 @@ pub(super) const SOFT: u8 = 1;
 /// Opens a bracket, perhaps with a reading in it.
 const BRACKET: u8 = 2;
 /// Characters with which no term begins have classes from here on upwards, those with which one begins from
-/// [`LAST_NARROW`] on downwards: where nothing is begun, one comparison steps over all others.
+/// [`LAST_NARROW`] on downwards: one comparison tells the ones from the others.
 const FIRST_NARROW: u8 = 3;
 const LAST_NARROW: u8 = FIRST_LEAD - 1;
 /// Term characters beyond the one-byte classes are written as two bytes, a lead and a trail, each from a range
@@ -223,8 +223,8 @@ impl Steps {
         }
     }
 
-    /// What comes behind characters of three bytes, nearly all of a Chinese text, of which none begins a term that the next one
-    /// goes on with; from the last of them on where that begins one. Two at a time.
+    /// Steps over characters of three bytes, nearly all of a Chinese text, two at a time, and gives the rest of the text. No term
+    /// begins before that rest: it may with its first character, or that has another width.
     #[inline]
     fn over<'t>(&self, text: &'t [u8]) -> &'t [u8] {
         let step = |last_two: u64| self.0[(last_two & 0xFFFF) as usize];
