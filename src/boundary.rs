@@ -145,3 +145,43 @@ impl Window {
         Crossing { first, last }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{characters::Characters, embedded, normalize::Normalized, wordlist::TermId};
+
+    /// What lies beyond where no word goes on decides nothing: the same is said of the whole stretch round an occurrence.
+    #[test]
+    fn a_narrow_window_says_what_a_wide_one_says() {
+        let (files, problems) = (embedded::files(), &mut Vec::new());
+        let (lexicon, characters) = (Lexicon::load(&files, problems), Characters::load(&files, problems));
+        let words =
+            ["投资", "投", "管理", "理财", "资产", "国有", "筹集", "信托", "的", "期货", "定期", "货运", "网", "贷款", "、", "保险", "柜"];
+        let terms = ["资管", "期货", "理财", "信托", "资产管理", "贷款"];
+        let (mut crossed, mut uncrossed) = (0, 0);
+        for n in 0..words.len().pow(3) {
+            let word = |power: u32| words[n / words.len().pow(power) % words.len()];
+            let text = [word(0), word(1), word(2), word(0)].concat();
+            let text = Normalized::of(&text, &characters);
+            for term in terms {
+                let read = text.text();
+                let Some(first) = read.find(term).map(|byte| read[..byte].chars().count()) else { continue };
+                let found = Found { term: TermId(0), first, last: first + term.chars().count() - 1 };
+                let expected = widest(text.kept(), found);
+                let expected = Some(expected).filter(|wide| wide.is_crossed(text.kept(), &lexicon));
+                let expected = expected.and_then(|wide| wide.crossing(text.kept(), &lexicon));
+                assert_eq!(crossing(text.kept(), found, &lexicon), expected, "{term} in {read}");
+                *(if expected.is_some() { &mut crossed } else { &mut uncrossed }) += 1;
+            }
+        }
+        assert!(crossed > 50 && uncrossed > 1000, "{crossed} crossed, {uncrossed} not");
+    }
+
+    fn widest(text: &[Kept], found: Found) -> Window {
+        let chinese = |index: &usize| is_ideograph(text[*index].read);
+        let begin = (0..found.first).rev().take(REACH).take_while(chinese).last().unwrap_or(found.first);
+        let end = (found.last + 1..text.len()).take(REACH).take_while(chinese).last().unwrap_or(found.last) + 1;
+        Window { begin, end, from: found.first, to: found.last + 1 }
+    }
+}

@@ -167,3 +167,29 @@ fn dictionary(files: &Files, problems: &mut Vec<Problem>) -> FxHashMap<Key, u32>
     }
     frequencies
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::embedded;
+
+    /// Every word that a text begins with is found, though most are not looked up: over all beginnings of words, with what stands
+    /// between two of them, too.
+    #[test]
+    fn what_is_not_looked_up_is_no_word() {
+        let files = embedded::files();
+        let lexicon = Lexicon::load(&files, &mut Vec::new());
+        let words = files.text(DICTIONARY, &mut Vec::new()).lines().filter_map(|line| line.split(' ').next());
+        let run: Vec<char> = words.step_by(7).take(8000).flat_map(str::chars).collect();
+        let mut longer = 0;
+        for at in 0..run.len() {
+            let text = &run[at..run.len().min(at + LONGEST_WORD + 1)];
+            let found: Vec<usize> = lexicon.words_at(text.iter().copied()).map(|(length, _)| length).collect();
+            let is_word = |length: &usize| *length == 1 || lexicon.is_word(text[..*length].iter().copied());
+            let expected: Vec<usize> = (1..=text.len()).filter(is_word).collect();
+            assert_eq!(found, expected, "{text:?}");
+            longer += found.len() - 1;
+        }
+        assert!(longer > run.len() / 4, "{longer} words of several characters in {}", run.len());
+    }
+}
