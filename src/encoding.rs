@@ -19,20 +19,28 @@ pub enum Encoding {
 pub const MARK: &[u8] = "\u{FEFF}".as_bytes();
 
 impl Encoding {
-    /// The encoding that a register's beginning speaks for: that in which more of the lines beyond ASCII can be read.
+    /// The encoding that a register's beginning speaks for. It may be cut off anywhere.
     ///
-    /// Text in GBK is hardly ever UTF-8 by accident, while half of all UTF-8 can be read as GBK; so UTF-8 is asked first.
+    /// Text in GBK is hardly ever UTF-8 by accident, while half of all UTF-8 can be read as GBK, and says nothing then that a rule
+    /// could reach. So it is GB18030 only where half of the lines beyond ASCII are no UTF-8, and much in them is none: text whose
+    /// characters are cut here and there, by a system that counts bytes, is UTF-8 still.
     #[must_use]
     pub fn detect(beginning: &[u8]) -> Self {
         if beginning.starts_with(MARK) {
             return Self::Utf8;
         }
-        let whole = memchr::memrchr2(b'\r', b'\n', beginning).map_or(beginning, |end| &beginning[..end]);
-        let (mut good, mut bad) = (0, 0);
-        for line in whole.split(|byte| matches!(byte, b'\r' | b'\n')).filter(|line| !line.is_ascii()) {
-            *(if std::str::from_utf8(line).is_ok() { &mut good } else { &mut bad }) += 1;
+        let looked_at = &beginning[..beginning.len() - begun(beginning)];
+        let (mut lines, mut bad_lines, mut characters, mut bad) = (0, 0, 0, 0);
+        for line in looked_at.split(|byte| matches!(byte, b'\r' | b'\n')).filter(|line| !line.is_ascii()) {
+            let bad_before = bad;
+            for chunk in line.utf8_chunks() {
+                characters += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
+                bad += usize::from(!chunk.invalid().is_empty());
+            }
+            lines += 1;
+            bad_lines += usize::from(bad > bad_before);
         }
-        if bad > good { Self::Gb18030 } else { Self::Utf8 }
+        if 2 * bad_lines >= lines && 4 * bad > characters { Self::Gb18030 } else { Self::Utf8 }
     }
 
     /// The bytes as text; none where they are no text in this encoding.
@@ -72,6 +80,12 @@ impl Encoding {
     }
 }
 
+/// How many bytes at the end begin a character of UTF-8 and do not end it.
+fn begun(bytes: &[u8]) -> usize {
+    let begins = |tail: &[u8]| std::str::from_utf8(tail).is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none());
+    (1..=bytes.len().min(3)).find(|length| begins(&bytes[bytes.len() - length..])).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +104,29 @@ mod tests {
         broken.extend(b"\n\xFF\xFF,\x80\n");
         assert_eq!(Encoding::detect(&broken), Encoding::Gb18030);
         assert_eq!(Encoding::Gb18030.read(&broken), None);
+    }
+
+    #[test]
+    fn where_the_beginning_is_cut_off_decides_nothing() {
+        let line = "{\"name\":\"某地众诚日用品有限公司\",\"note\":\"日用百货𠀀é\"}";
+        for text in [line.to_owned(), format!("{{\"name\":\"a\"}}\n{line}"), format!("{line}\n{line}\r\n{line}")] {
+            for cut in 0..=text.len() {
+                assert_eq!(Encoding::detect(&text.as_bytes()[..cut]), Encoding::Utf8, "{cut} of {text}");
+            }
+            let gbk = GB18030.encode(&text).0;
+            let told = gbk.iter().position(|byte| !byte.is_ascii()).expect("Chinese") + 4; // 某 alone could be ĳ
+            for cut in told..=gbk.len() {
+                assert_eq!(Encoding::detect(&gbk[..cut]), Encoding::Gb18030, "{cut} of {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn characters_that_are_cut_in_most_lines_make_no_gb18030() {
+        let line = &"某地众诚理财有限公司,日用百货".as_bytes()[..41];
+        let text = [line, b"\n"].concat().repeat(20);
+        assert!(std::str::from_utf8(line).is_err());
+        assert_eq!(Encoding::detect(&text), Encoding::Utf8);
     }
 
     #[test]

@@ -4,9 +4,12 @@
 
 use std::io::{self, Read};
 
-use memchr::{memchr, memchr_iter, memchr2, memrchr};
+use memchr::{memchr, memchr_iter, memchr2};
 
-use super::buffer::Buffer;
+use super::{
+    buffer::Buffer,
+    quotes::{Candidate, Span, Spans, last_end, looked_at},
+};
 
 /// Size of a block, in bytes, where records are no longer.
 pub(super) const BLOCK: usize = 256 * 1024;
@@ -68,7 +71,7 @@ pub struct Block {
 pub enum Unreadable {
     /// It is longer than [`LONGEST_RECORD`].
     TooLong,
-    /// A quote opens in it that nothing closes within [`LONGEST_RECORD`].
+    /// A quote opens in it with which its record does not end within [`LONGEST_RECORD`].
     OpenQuote,
 }
 
@@ -76,7 +79,11 @@ pub enum Unreadable {
 pub struct Blocks<R> {
     input: R,
     form: Form,
+    /// Size of a block, and of the longest record.
+    sizes: (usize, usize),
     pending: Buffer,
+    /// Where a record that has no end was met: what all lines from there on are.
+    spans: Option<Spans>,
     line: u64,
     ended: bool,
 }
@@ -84,7 +91,7 @@ pub struct Blocks<R> {
 impl<R: Read> Blocks<R> {
     /// Cuts a stream whose first byte stands in line `line`.
     pub fn new(input: R, form: Form, line: u64) -> Self {
-        Self { input, form, pending: Buffer::new(), line, ended: false }
+        Self { input, form, sizes: (BLOCK, LONGEST_RECORD), pending: Buffer::new(), spans: None, line, ended: false }
     }
 
     /// The next piece; none at the end.
@@ -92,8 +99,12 @@ impl<R: Read> Blocks<R> {
     /// # Errors
     /// Where reading fails.
     pub fn next_piece(&mut self) -> io::Result<Option<Piece>> {
-        let mut most = BLOCK;
+        let (block, longest) = self.sizes;
+        let mut most = block;
         loop {
+            if let Some(piece) = self.next_of_spans()? {
+                return Ok(Some(piece));
+            }
             self.fill(most)?;
             if self.pending.is_empty() {
                 return Ok(None);
@@ -105,10 +116,12 @@ impl<R: Read> Blocks<R> {
             if end > 0 {
                 return Ok(Some(self.take(end)));
             }
-            if self.ended || self.pending.len() >= LONGEST_RECORD {
-                return self.bad(open).map(Some);
+            if self.ended || self.pending.len() >= longest {
+                self.survey()?;
+                most = block;
+            } else {
+                most = longest;
             }
-            most = LONGEST_RECORD;
         }
     }
 
@@ -128,30 +141,60 @@ impl<R: Read> Blocks<R> {
     fn take(&mut self, end: usize) -> Piece {
         let mut rest = self.pending.another();
         rest.extend(&self.pending[end..]);
+        looked_at(rest.len());
         let mut bytes = std::mem::replace(&mut self.pending, rest);
         bytes.truncate(end);
+        self.block(bytes)
+    }
+
+    fn block(&mut self, bytes: Buffer) -> Piece {
         let line = self.line;
         self.line += lines(&bytes, self.form);
         Piece::Block(Block { line, bytes })
     }
 
-    /// Steps over the first line, whose record has no end.
-    fn bad(&mut self, open: bool) -> io::Result<Piece> {
-        let line = self.line;
-        self.line += 1;
-        let broken = memchr(self.form.record, &self.pending);
-        match broken {
-            Some(at) => self.pending.cut_off(at + 1),
-            None => self.skip_line()?,
-        }
-        let reason = if open && (broken.is_some() || self.ended) { Unreadable::OpenQuote } else { Unreadable::TooLong };
-        Ok(Piece::Bad(line, reason))
+    /// Looks where the records of all lines end that begin within the longest record from here.
+    fn survey(&mut self) -> io::Result<()> {
+        let (_, longest) = self.sizes;
+        self.fill(2 * longest)?;
+        let known = if self.ended { self.pending.len() } else { longest };
+        let fits = |record: &Candidate| record.begin < known && !record.open && record.end - record.begin <= longest;
+        self.spans = Some(Spans::of(&self.pending, self.form, fits));
+        Ok(())
     }
 
+    /// The next piece of what was surveyed, if there is any left.
+    fn next_of_spans(&mut self) -> io::Result<Option<Piece>> {
+        let (block, longest) = self.sizes;
+        let Some(spans) = &mut self.spans else { return Ok(None) };
+        let at = spans.at();
+        let span = if self.ended || at < longest { spans.next(&self.pending, block) } else { None };
+        let Some(Span { range, whole }) = span else {
+            self.spans = None;
+            self.pending.cut_off(at);
+            looked_at(self.pending.len());
+            return Ok(None);
+        };
+        if whole {
+            let mut bytes = self.pending.another();
+            bytes.extend(&self.pending[range]);
+            return Ok(Some(self.block(bytes)));
+        }
+        let has_end = self.pending[range.clone()].last() == Some(&self.form.record);
+        let reason = if (has_end || self.ended) && range.len() <= longest { Unreadable::OpenQuote } else { Unreadable::TooLong };
+        if !has_end {
+            self.spans = None;
+            self.skip_line()?;
+        }
+        self.line += 1;
+        Ok(Some(Piece::Bad(self.line - 1, reason)))
+    }
+
+    /// Steps over what is left of a line whose beginning is all that there is.
     fn skip_line(&mut self) -> io::Result<()> {
         loop {
             self.pending.truncate(0);
-            self.fill(BLOCK)?;
+            self.fill(self.sizes.0)?;
             if let Some(at) = memchr(self.form.record, &self.pending) {
                 self.pending.cut_off(at + 1);
                 return Ok(());
@@ -169,78 +212,12 @@ fn lines(bytes: &[u8], form: Form) -> u64 {
     memchr_iter(form.record, bytes).count() as u64
 }
 
-/// Where the last whole record ends, 0 where none does; and whether a quote is open at the end.
-fn last_end(bytes: &[u8], form: Form) -> (usize, bool) {
-    if !form.quotes {
-        return (memrchr(form.record, bytes).map_or(0, |at| at + 1), false);
-    }
-    let (mut at, mut end) = (0, 0);
-    loop {
-        let quote = memchr(b'"', &bytes[at..]).map_or(bytes.len(), |found| at + found);
-        end = memrchr(form.record, &bytes[at..quote]).map_or(end, |found| at + found + 1);
-        if quote == bytes.len() {
-            return (end, false);
-        }
-        at = quote + 1;
-        if opens(bytes, quote, form) {
-            match closing(bytes, at) {
-                Some(after) => at = after,
-                None => return (end, true),
-            }
-        }
-    }
-}
-
-/// Where the first record ends.
-pub(super) fn first_end(bytes: &[u8], form: Form) -> usize {
-    let mut at = 0;
-    loop {
-        let end = memchr(form.record, &bytes[at..]).map_or(bytes.len(), |found| at + found + 1);
-        let Some(quote) = memchr(b'"', &bytes[at..end]).filter(|_| form.quotes).map(|found| at + found) else { return end };
-        at = quote + 1;
-        if opens(bytes, quote, form) {
-            let Some(after) = closing(bytes, at) else { return bytes.len() };
-            at = after;
-        }
-    }
-}
-
-/// Whether a quote opens a field: it is its first character. Any other is a character like others.
-fn opens(bytes: &[u8], quote: usize, form: Form) -> bool {
-    quote.checked_sub(1).is_none_or(|before| bytes[before] == form.record || Some(bytes[before]) == form.field)
-}
-
-/// Whether every quote that closes a field of a record is its last character.
-pub(super) fn well_quoted(record: &[u8], form: Form) -> bool {
-    let mut at = 0;
-    while let Some(quote) = memchr(b'"', &record[at..]).map(|found| at + found) {
-        at = quote + 1;
-        if opens(record, quote, form) {
-            let Some(after) = closing(record, at) else { return false };
-            let next = record.get(after).copied();
-            if next.is_some_and(|next| next != form.record && next != b'\r' && Some(next) != form.field) {
-                return false;
-            }
-            at = after;
-        }
-    }
-    true
-}
-
-/// What follows the quote that closes a field.
-fn closing(bytes: &[u8], mut at: usize) -> Option<usize> {
-    loop {
-        let quote = at + memchr(b'"', &bytes[at..])?;
-        if bytes.get(quote + 1) != Some(&b'"') {
-            return Some(quote + 1);
-        }
-        at = quote + 2;
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::register::quotes::{LOOKED_AT, first_outside};
 
     fn pieces(text: &[u8], form: Form) -> Vec<Piece> {
         let mut blocks = Blocks::new(text, form, 1);
@@ -290,11 +267,59 @@ mod tests {
         assert_eq!(pieces(b"", Form::TSV), []);
     }
 
+    /// Texts in which quotes were not meant, so that lines are to be looked at from each line anew.
+    const UNMEANT: [&str; 6] = ["a\"b,\"c\n", "x\na\"b,\"c\n", "\"\n", "\"\n,\"\"\n", "a,\"b\nx\n,\"\"\"c\"\n", "\"\"\"\n\n"];
+
     #[test]
-    fn records_end_one_by_one() {
-        let text = b"\"a\n\",1\nb\"\n\",2\n";
-        assert_eq!(first_end(text, Form::CSV), 7);
-        assert_eq!(first_end(&text[7..], Form::CSV), 3); // a quote within a field opens nothing
-        assert_eq!(first_end(text, Form::TSV), 3);
+    fn quotes_that_were_not_meant_cost_no_more_than_others() {
+        let (block, longest) = (1024, 4096);
+        for (line, end) in UNMEANT.iter().flat_map(|line| ["", "\"\n", "x,\"\"\n", "\"", "a\"b,\"c\nx\"\n"].map(|end| (line, end))) {
+            let text = line.repeat(20 * longest / line.len()) + end;
+            LOOKED_AT.set(0);
+            let mut blocks = Blocks::new(text.as_bytes(), Form::CSV, 1);
+            blocks.sizes = (block, longest);
+            while blocks.next_piece().expect("memory").is_some() {}
+            assert!(LOOKED_AT.get() < 10 * text.len(), "{line:?} {end:?}: {} of {}", LOOKED_AT.get(), text.len());
+        }
+    }
+
+    proptest! {
+        /// Whatever the sizes, the lines that are none are those whose record has no end within the longest.
+        #[test]
+        fn a_line_is_bad_where_its_record_has_no_end(text in "([\"\",\na]|a\"a,\"a\n|a,a\n){0,60}", block in 1..20_usize, more in 0..20_usize) {
+            let (bytes, longest) = (text.as_bytes(), block + more);
+            let (mut expected, mut at, mut line) = (Vec::new(), 0, 1);
+            while at < bytes.len() {
+                let rest = &bytes[at..];
+                let line_end = memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+                let end = (first_outside(rest, b'\n', Form::CSV) + 1).min(rest.len());
+                let open = last_end(&rest[..end], Form::CSV).1;
+                if !open && end <= longest {
+                    expected.push((line, Ok(rest[..end].to_vec())));
+                    (at, line) = (at + end, line + lines(&rest[..end], Form::CSV));
+                } else {
+                    expected.push((line, Err(if line_end > longest { Unreadable::TooLong } else { Unreadable::OpenQuote })));
+                    (at, line) = (at + line_end, line + 1);
+                }
+            }
+            let mut blocks = Blocks::new(bytes, Form::CSV, 1);
+            blocks.sizes = (block, longest);
+            let mut found = Vec::new();
+            while let Some(piece) = blocks.next_piece().expect("memory") {
+                match piece {
+                    Piece::Bad(line, why) => found.push((line, Err(why))),
+                    Piece::Block(Block { mut line, bytes }) => {
+                        let mut rest = &bytes[..];
+                        while !rest.is_empty() {
+                            let (record, after) = rest.split_at((first_outside(rest, b'\n', Form::CSV) + 1).min(rest.len()));
+                            found.push((line, Ok(record.to_vec())));
+                            line += lines(record, Form::CSV);
+                            rest = after;
+                        }
+                    }
+                }
+            }
+            prop_assert_eq!(found, expected);
+        }
     }
 }

@@ -38,6 +38,9 @@ pub enum Column {
 /// How many columns there are.
 pub const COLUMNS: usize = 14;
 
+/// Most characters of headers that are told.
+const MOST_LISTED: usize = 1000;
+
 /// Every column: its name for `--columns`, and the headers it is known by, surest first.
 ///
 /// The Chinese ones are those of 国家企业信用信息公示系统, of the data item standard of market entities (市场主体数据项) and of
@@ -179,8 +182,27 @@ pub enum ColumnsError {
     #[error("the column '{0}' holds no texts, but lists, records or decimals")]
     NoText(String),
     /// No column is known to hold names.
-    #[error("no column holds the firms' names (企业名称); there are: {0}. Say --columns name=…")]
-    NoName(String),
+    #[error("no column holds the firms' names (企业名称); there are: {found}. {hint}")]
+    NoName {
+        /// The headers there are.
+        found: String,
+        /// What may help.
+        hint: Hint,
+    },
+}
+
+/// What may help where no column is known to hold names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Hint {
+    /// To say which one does.
+    #[error("Say --columns name=…")]
+    Columns,
+    /// This separates the fields.
+    #[error("Its fields seem to be separated by {0:?}: save it with commas between them")]
+    Separator(char),
+    /// The header is in this line.
+    #[error("Its header seems to be in line {0}: take away what stands above")]
+    Line(usize),
 }
 
 fn names() -> String {
@@ -229,7 +251,7 @@ impl Picks {
                 None => known.iter().find_map(|known| plain.iter().position(|header| header == known)),
             };
         }
-        if picks.at(Column::Name).is_none() { Err(ColumnsError::NoName(headers.join(", "))) } else { Ok(picks) }
+        if picks.at(Column::Name).is_none() { Err(ColumnsError::NoName { found: listed(headers), hint: Hint::Columns }) } else { Ok(picks) }
     }
 
     /// Where a column is, from 0.
@@ -254,8 +276,17 @@ impl Picks {
     }
 }
 
+/// The headers in one line; of what is far too long for headers, the beginning.
+fn listed(headers: &[&str]) -> String {
+    let mut listed = headers.join(", ");
+    if let Some((end, _)) = listed.char_indices().nth(MOST_LISTED) {
+        listed.replace_range(end.., "…");
+    }
+    listed
+}
+
 fn at(place: &Place, headers: &[&str], plain_headers: &[String]) -> Result<usize, ColumnsError> {
-    let missing = |header: String| ColumnsError::Missing { header, found: headers.join(", ") };
+    let missing = |header: String| ColumnsError::Missing { header, found: listed(headers) };
     match place {
         Place::At(at) if *at < headers.len() => Ok(*at),
         Place::At(at) => Err(missing(format!("#{}", at + 1))),
@@ -335,7 +366,7 @@ mod tests {
         let picks = Picks::find(&["企业名称", "甲", "乙"], &said).expect("a name");
         assert_eq!((picks.at(Column::Name), picks.at(Column::Scope)), (Some(1), Some(2)));
         assert_eq!(Picks::find(&["甲", "乙"], &said).unwrap_err().to_string(), "there is no column '#3'; there are: 甲, 乙");
-        assert!(matches!(Picks::find(&["乙", "丙"], &Said::default()), Err(ColumnsError::NoName(_))));
+        assert!(matches!(Picks::find(&["乙", "丙"], &Said::default()), Err(ColumnsError::NoName { hint: Hint::Columns, .. })));
         assert_eq!(Said::parse(""), Ok(Said::default()));
         for wrong in ["name", "title=甲", "name=#0", "name=#x"] {
             assert_eq!(Said::parse(wrong), Err(ColumnsError::Said(wrong.to_owned())));

@@ -34,15 +34,26 @@ impl Default for Limits {
 impl Limits {
     /// Checks how far so many bytes that were read expanded.
     pub(super) fn check(self, expanded: u64, read: u64) -> Result<(), TooLarge> {
-        let fair = read.saturating_mul(self.ratio).max(self.free);
-        if expanded > self.bytes.min(fair) { Err(TooLarge(self)) } else { Ok(()) }
+        if expanded > self.bytes {
+            Err(TooLarge::Bytes(self.bytes))
+        } else if expanded > read.saturating_mul(self.ratio).max(self.free) {
+            Err(TooLarge::Ratio(self.ratio))
+        } else {
+            Ok(())
+        }
     }
 }
 
 /// A register expands too far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the compressed file expands beyond {} bytes, {} for one", .0.bytes, .0.ratio)]
-pub struct TooLarge(pub Limits);
+pub enum TooLarge {
+    /// To more bytes than this.
+    #[error("the compressed file expands beyond {0} bytes")]
+    Bytes(u64),
+    /// To more bytes than this for one.
+    #[error("the compressed file expands beyond {0} bytes for one of its own, as no register does")]
+    Ratio(u64),
+}
 
 /// Counts the bytes that are read.
 pub struct Counted<R> {
@@ -191,9 +202,11 @@ mod tests {
         for bomb in [gzip(&zeros), zstd(&zeros)] {
             let error = read(bomb, limits).unwrap_err();
             assert!(error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<TooLarge>), "{error}");
+            assert_eq!(error.to_string(), TooLarge::Ratio(250).to_string());
         }
         let text = b"abcdefghijklmnopqrstuvwxyz";
-        assert!(read(gzip(text), Limits { bytes: 25, ..Limits::default() }).is_err());
+        let error = read(gzip(text), Limits { bytes: 25, ..Limits::default() }).unwrap_err();
+        assert_eq!(error.to_string(), "the compressed file expands beyond 25 bytes");
     }
 
     #[test]

@@ -7,17 +7,16 @@ use std::{
     sync::{Arc, atomic::AtomicU64},
 };
 
-use memchr::memchr2;
-
 use super::{
-    blocks::{Block, Blocks, Form, LONGEST_RECORD, Piece, first_end},
-    columns::{ColumnsError, Keys, Picks, Said},
+    blocks::{Blocks, Form, Piece},
+    columns::{ColumnsError, Keys, Said},
     expand::{Limits, TooLarge, expanded},
+    header::{header, with_line_ends},
     parquet,
     records::{Records, Shape},
     workbook,
 };
-use crate::encoding::{Encoding, MARK};
+use crate::encoding::Encoding;
 
 /// How much of a register is looked at to tell its encoding.
 const BEGINNING: u64 = 256 * 1024;
@@ -53,9 +52,10 @@ impl Kind {
         }
     }
 
-    /// The format that a text's first line speaks for.
+    /// The format that a text's first line speaks for that holds anything.
     fn detect(beginning: &[u8]) -> Self {
-        let line = &beginning[..memchr2(b'\r', b'\n', beginning).unwrap_or(beginning.len())];
+        let lines = beginning.split(|byte| matches!(byte, b'\r' | b'\n'));
+        let line = lines.into_iter().find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
         if line.trim_ascii_start().starts_with(b"{") {
             Self::Jsonl
         } else if line.contains(&b'\t') {
@@ -94,6 +94,9 @@ pub enum OpenError {
     /// It is in UTF-16.
     #[error("it is in UTF-16: save it as CSV UTF-8")]
     Utf16,
+    /// It is a workbook as they were before 2007, or one with a password.
+    #[error("it is a workbook of before 2007 (.xls), or has a password: save it as .xlsx, without")]
+    OldWorkbook,
     /// It is a workbook or a Parquet file where these are not read.
     #[error("{0} is read from a file of its ending, not from a stream or a compressed file")]
     Stream(&'static str),
@@ -104,6 +107,11 @@ pub enum OpenError {
     #[error(transparent)]
     Columns(#[from] ColumnsError),
 }
+
+/// The byte order mark.
+const MARK: &str = "\u{FEFF}";
+/// What a compound file (复合文档) begins with: workbooks of before 2007, and those that are encrypted.
+const COMPOUND: &[u8] = b"\xD0\xCF\x11\xE0";
 
 const WORKBOOK: OpenError = OpenError::Stream("a workbook");
 const PARQUET: OpenError = OpenError::Stream("a Parquet file");
@@ -178,12 +186,14 @@ impl Register {
             [] => return Err(OpenError::Empty),
             [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..] => return Err(OpenError::Utf16),
             [b'P', b'K', 3, 4, ..] => return Err(WORKBOOK),
+            _ if beginning.starts_with(COMPOUND) => return Err(OpenError::OldWorkbook),
             _ if beginning.starts_with(parquet::MAGIC) => return Err(PARQUET),
             _ => {}
         }
         let encoding = options.encoding.unwrap_or_else(|| Encoding::detect(&beginning));
-        if beginning.starts_with(MARK) && encoding == Encoding::Utf8 {
-            beginning.drain(..MARK.len());
+        let mark = encoding.encode(MARK);
+        if beginning.starts_with(&mark) {
+            beginning.drain(..mark.len());
         }
         let form = match options.kind.or(kind).unwrap_or_else(|| Kind::detect(&beginning)) {
             Kind::Csv => with_line_ends(Form::CSV, &beginning)?,
@@ -197,6 +207,11 @@ impl Register {
     }
 
     fn of_workbook(path: &Path, size: Option<u64>, options: &Options) -> Result<Self, OpenError> {
+        let mut beginning = Vec::new();
+        File::open(path)?.take(COMPOUND.len() as u64).read_to_end(&mut beginning)?;
+        if beginning == COMPOUND {
+            return Err(OpenError::OldWorkbook);
+        }
         let read = Arc::new(AtomicU64::new(0));
         let blocks = Blocks::new(workbook::Cells::open(path, options.limits, &read)?, Form::CELLS, 1);
         Self::with_header(blocks, Form::CELLS, Encoding::Utf8, size, read, options)
@@ -228,53 +243,6 @@ impl Register {
     }
 }
 
-/// The form with the line ends that a table has: LF, with a CR before it or not; or CR alone, as spreadsheets on a Mac wrote it.
-fn with_line_ends(form: Form, beginning: &[u8]) -> Result<Form, OpenError> {
-    let old = Form { record: b'\r', ..form };
-    let blank = beginning.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-    let (header, rest) = beginning[blank..].split_at(first_end(&beginning[blank..], form));
-    let text = header.trim_ascii_end();
-    match (first_end(text, old) < text.len(), rest) {
-        (false, _) => Ok(form),
-        (true, []) => Ok(old), // no LF ends anything before
-        (true, _) => Err(OpenError::Header("a carriage return (CR) stands in it, and a line feed (LF) ends it")),
-    }
-}
-
-/// Reads the header; what follows it in its block is the first piece.
-fn header<R: Read>(blocks: &mut Blocks<R>, form: Form, encoding: Encoding, said: &Said) -> Result<(Shape, Piece), OpenError> {
-    let block = match blocks.next_piece()? {
-        None => return Err(OpenError::Empty),
-        Some(Piece::Bad(..)) => return Err(OpenError::Header("it has no end")),
-        Some(Piece::Block(block)) => block,
-    };
-    let blank = block.bytes.iter().take_while(|byte| **byte == b'\r' || **byte == form.record).count();
-    let end = blank + first_end(&block.bytes[blank..], form);
-    if end > LONGEST_RECORD {
-        return Err(OpenError::Header("it is far too long"));
-    }
-    let text = encoding.read(&block.bytes[blank..end]).ok_or(OpenError::Header("it is no text in the register's encoding"))?;
-    if text.trim().is_empty() {
-        return Err(OpenError::Empty);
-    }
-    let headers = fields(&text, form).ok_or(OpenError::Header("it is no text"))?;
-    let headers: Vec<&str> = headers.iter().collect();
-    if headers.iter().all(|header| header.trim().is_empty()) {
-        return Err(OpenError::Empty);
-    }
-    let shape = Shape::Table { width: headers.len(), picks: Picks::find(&headers, said)? };
-    let lines = memchr::memchr_iter(form.record, &block.bytes[..end]).count() as u64;
-    Ok((shape, Piece::Block(Block { line: block.line + lines, bytes: block.bytes[end..].to_vec().into() })))
-}
-
-fn fields(text: &str, form: Form) -> Option<csv::StringRecord> {
-    let text = text.strip_suffix(char::from(form.record)).unwrap_or(text);
-    let text = text.strip_suffix('\r').unwrap_or(text);
-    let mut builder = csv::ReaderBuilder::new();
-    builder.has_headers(false).quoting(form.quotes).delimiter(form.field.unwrap_or(b',')).terminator(csv::Terminator::Any(form.record));
-    builder.from_reader(text.as_bytes()).into_records().next()?.ok()
-}
-
 /// The pieces behind the header.
 struct Begun<R> {
     first: Option<Piece>,
@@ -285,5 +253,87 @@ impl<R: Read + Send> Pieces for Begun<R> {
     fn next_piece(&mut self) -> Result<Option<Piece>, OpenError> {
         let rest = self.first.take().filter(|piece| !matches!(piece, Piece::Block(block) if block.bytes.is_empty()));
         rest.map_or_else(|| Ok(self.blocks.next_piece()?), |piece| Ok(Some(piece)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(bytes: impl Into<Vec<u8>>) -> Result<Register, OpenError> {
+        Register::of_stream(Cursor::new(bytes.into()), None, None, &Options::default())
+    }
+
+    fn refused(bytes: impl Into<Vec<u8>>) -> String {
+        open(bytes).err().expect("it is refused").to_string()
+    }
+
+    /// The lines of the first piece.
+    fn first(bytes: impl Into<Vec<u8>>) -> (u64, Vec<u8>) {
+        let mut register = open(bytes).unwrap_or_else(|error| panic!("{error}"));
+        match register.pieces.next_piece().expect("memory") {
+            Some(Piece::Block(block)) => (block.line, block.bytes.to_vec()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn lines_end_by_what_stands_first_outside_of_quotes() {
+        let cases = [
+            ("企业名称,x\r\"甲\n\",1\r", "\"甲\n\",1\r"),
+            ("企业名称,\"x\ny\"\r\"甲\n\",1\r", "\"甲\n\",1\r"),
+            ("企业名称,\"x\ry\"\n\"甲\r\",1\r\n", "\"甲\r\",1\r\n"),
+            ("企业名称,x\r\n\"甲\r\",1\r", "\"甲\r\",1\r"),
+            ("企业名称,x\r\r\n甲,1\r\r\n", "甲,1\r\r\n"),
+        ];
+        for (text, rest) in cases {
+            assert_eq!(first(text).1, rest.as_bytes(), "{text:?}");
+        }
+        for mixed in ["企业名称,x\r\"甲\",1\n", "企业名称,x\r\"甲\n\",1\r乙\n,2\r"] {
+            assert!(refused(mixed).contains("a carriage return (CR) stands in it"), "{mixed:?}");
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_character_of_the_header() {
+        let text = "\u{FEFF}\"企业名称,简称\",经营范围,名称\n甲,x,乙\n";
+        for bytes in [text.as_bytes(), &Encoding::Gb18030.encode(text)] {
+            let shape = open(bytes).unwrap_or_else(|error| panic!("{error}")).records.shape;
+            assert!(matches!(shape, Shape::Table { width: 3, .. }), "{shape:?}");
+        }
+    }
+
+    #[test]
+    fn blank_lines_before_a_table_say_nothing_of_its_format() {
+        for row in ["甲\tx\n", "甲,x\n"] {
+            let header = row.replace('甲', "企业名称").replace('x', "经营范围");
+            assert_eq!(first(format!("\n\r\n\n{header}{row}")), (5, row.as_bytes().to_vec()));
+        }
+        assert_eq!(first("\n\n{\"name\":\"甲\"}\n").1, "\n\n{\"name\":\"甲\"}\n".as_bytes());
+    }
+
+    #[test]
+    fn what_is_no_header_is_told_with_what_may_help() {
+        let cases = [
+            ("甲,乙\n1,2\n", "Say --columns name=…"),
+            ("企业名称;经营范围\n甲;x\n", "separated by ';'"),
+            ("企业名称|经营范围\n甲|x\n", "separated by '|'"),
+            ("sep=,\n企业名称,经营范围\n甲,x\n", "in line 2"),
+            ("\n某市企业名单,,\n\n\"企业名称\",经营范围,x\n", "in line 4"),
+            ("\n某市企业名单\n企业名称\t经营范围\n", "in line 3"),
+        ];
+        for (text, hint) in cases {
+            assert!(refused(text).contains(hint), "{text}: {}", refused(text));
+        }
+        assert!(refused(format!("{}\n", "某,".repeat(5000))).len() < 4000);
+    }
+
+    #[test]
+    fn an_old_workbook_is_told_as_such() {
+        let bytes = [COMPOUND, &[0xA1, 0xB1, 0x1A, 0xE1], &[0; 600]].concat();
+        assert!(refused(bytes.clone()).contains(".xls)"));
+        let file = tempfile::Builder::new().suffix(".xlsx").tempfile().expect("a file");
+        std::fs::write(file.path(), bytes).expect("written");
+        assert!(matches!(Register::open(file.path(), &Options::default()), Err(OpenError::OldWorkbook)));
     }
 }

@@ -1,13 +1,18 @@
 //! Records (记录): the rows of a block, one after the other, without an allocation where there need be none.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    io::{Chain, Read},
+    slice,
+};
 
 use memchr::{memchr, memchr_iter};
 
 use super::{
-    blocks::{Block, Form, Unreadable, first_end, well_quoted},
+    blocks::{Block, Form, Unreadable},
     columns::{COLUMNS, Column, Keys, Picks},
     json,
+    quotes::{Candidate, Spans, last_end, looked_at, well_quoted},
     separators::Separators,
 };
 use crate::encoding::Encoding;
@@ -94,25 +99,23 @@ impl Records {
         if let Some(text) = self.encoding.read(&block.bytes) {
             return self.each_of(&text, block.line, visit);
         }
-        let (mut rest, mut line, table) = (&block.bytes[..], block.line, self.table());
-        while !rest.is_empty() {
-            let end = first_end(rest, self.form);
-            let first_line = memchr(self.form.record, rest).map_or(rest.len(), |at| at + 1);
-            let swallowed = first_line < end && table.as_ref().is_some_and(|table| table.swallows(&rest[..end]));
-            let (record, after) = rest.split_at(if swallowed { first_line } else { end });
+        let (bytes, mut line) = (&block.bytes[..], block.line);
+        let width = if let Shape::Table { width, .. } = self.shape { width } else { 0 };
+        let mut spans = spans(bytes, self.form, width);
+        while let Some(span) = spans.next(bytes, 1) {
+            let record = &bytes[span.range];
             match self.encoding.read(record) {
-                Some(text) if swallowed => visit(line, Err(Fault::open_quote(&text))),
-                Some(text) => self.each_of(&text, line, visit),
+                Some(text) if span.whole => self.each_of(&text, line, visit),
+                Some(text) => visit(line, Err(Fault::open_quote(&text))),
                 None => visit(line, Err(Fault { why: Why::Bytes, text: self.encoding.read_lossily(record) })),
             }
-            line += memchr_iter(self.form.record, record).count() as u64;
-            rest = after;
+            line += count(record, self.form);
         }
     }
 
     fn each_of(&self, text: &str, line: u64, visit: &mut Visit<'_>) {
         match (self.table(), &self.shape) {
-            (Some(table), _) if self.form.quotes && memchr(b'"', text.as_bytes()).is_some() => table.quoted(text, line, visit),
+            (Some(table), _) if table.quotes(text) => table.quoted(text, line, visit),
             (Some(table), _) => table.plain(text, line, visit),
             (None, Shape::Objects(keys)) => objects(text, line, keys, visit),
             (None, Shape::Table { .. }) => {}
@@ -123,6 +126,18 @@ impl Records {
         let (Shape::Table { width, picks }, Some(field)) = (&self.shape, self.form.field) else { return None };
         Some(Table { form: self.form, field, width: *width, picks: picks.iter().collect() })
     }
+}
+
+/// How many lines the bytes end.
+fn count(bytes: &[u8], form: Form) -> u64 {
+    memchr_iter(form.record, bytes).count() as u64
+}
+
+/// The records of a table. One that has swallowed others is none: a quote that was not meant opens a field that ends lines later, or
+/// nowhere. Of those lines only the first is bad.
+fn spans(bytes: &[u8], form: Form, width: usize) -> Spans {
+    let one_line = |record: &Candidate| record.end <= record.line_end;
+    Spans::of(bytes, form, |record| !record.open && (one_line(record) || (record.well && record.fields == width)))
 }
 
 /// A text's lines that are not empty, each with its number and without its end.
@@ -192,57 +207,71 @@ impl Table {
         visit(line, Ok(&row));
     }
 
-    /// Rows in which something is quoted.
-    fn quoted(&self, text: &str, mut line: u64, visit: &mut Visit<'_>) {
-        let mut rest = text;
-        while let Some((used, next)) = self.quoted_until_a_gap(rest, line, visit) {
-            rest = &rest[used..];
-            line = next;
+    /// Whether something may be quoted in a text.
+    fn quotes(&self, text: &str) -> bool {
+        self.form.quotes && memchr(b'"', text.as_bytes()).is_some()
+    }
+
+    /// Rows in which something is quoted. Nearly always no record has swallowed another, and one walk is enough.
+    fn quoted(&self, text: &str, line: u64, visit: &mut Visit<'_>) {
+        let Some((gap, mut line)) = self.rows(text, line, false, visit) else { return };
+        let text = &text[gap..];
+        let mut spans = spans(text.as_bytes(), self.form, self.width);
+        while let Some(span) = spans.next(text.as_bytes(), usize::MAX) {
+            let part = &text[span.range];
+            if !span.whole {
+                visit(line, Err(Fault::open_quote(part)));
+            } else if self.quotes(part) {
+                self.rows(part, line, true, visit);
+            } else {
+                self.plain(part, line, visit);
+            }
+            line += count(part.as_bytes(), self.form);
         }
     }
 
-    /// Visits rows up to one that has swallowed others: a quote that was not meant opens a field that ends lines later. Of
-    /// those lines only the first is bad; gives how many bytes to step over, and the number of the line behind them.
-    fn quoted_until_a_gap(&self, text: &str, mut line: u64, visit: &mut Visit<'_>) -> Option<(usize, u64)> {
+    /// Visits rows, and where it is not known that they are whole, only up to one that is not; gives where this begins, and the
+    /// number of its line.
+    fn rows(&self, text: &str, mut line: u64, whole: bool, visit: &mut Visit<'_>) -> Option<(usize, u64)> {
         let mut reader = self.reader(text.as_bytes());
-        let mut record = csv::StringRecord::new();
+        let mut fields = csv::StringRecord::new();
         let mut end = 0;
-        while reader.read_record(&mut record).ok()? {
+        while reader.read_record(&mut fields).ok()? {
             let blank = text.as_bytes()[end..].iter().take_while(|byte| **byte == self.form.record).count(); // stepped over by the reader
             let begin = end + blank;
-            end = usize::try_from(reader.position().byte()).unwrap_or(text.len());
-            let whole = &text[begin..end];
-            let first_line = memchr(self.form.record, whole.as_bytes()).map_or(whole.len(), |at| at + 1);
-            let (number, fields) = (line + blank as u64, record.len());
-            line = number + 1 + memchr_iter(self.form.record, &whole.as_bytes()[first_line..]).count() as u64;
-            if matches!(whole, "\r\n" | "\r") {
+            end = usize::try_from(reader.position().byte()).map_or(text.len(), |read| read.saturating_sub(1));
+            looked_at(end - begin);
+            let record = &text[begin..end];
+            let number = line + blank as u64;
+            if !whole && !self.is_whole(record.as_bytes(), fields.len(), end == text.len()) {
+                return Some((begin, number));
+            }
+            line = number + count(record.as_bytes(), self.form);
+            if matches!(record, "\r\n" | "\r") {
                 continue;
             }
-            if first_line < whole.len() && (fields != self.width || !well_quoted(whole.as_bytes(), self.form)) {
-                visit(number, Err(Fault::open_quote(&whole[..first_line])));
-                return Some((begin + first_line, number + 1));
-            }
-            if fields == self.width {
-                visit(number, Ok(&self.picked(&record)));
+            if fields.len() == self.width {
+                visit(number, Ok(&self.picked(&fields)));
             } else {
-                let why = Why::Fields { found: fields, expected: self.width };
-                visit(number, Err(Fault { why, text: Cow::Borrowed(whole.trim_end()) }));
+                let why = Why::Fields { found: fields.len(), expected: self.width };
+                visit(number, Err(Fault { why, text: Cow::Borrowed(record.trim_end()) }));
             }
         }
         None
     }
 
-    /// Whether a record of several lines has swallowed some of them.
-    fn swallows(&self, record: &[u8]) -> bool {
-        let mut fields = csv::ByteRecord::new();
-        let read = self.reader(record).read_byte_record(&mut fields);
-        !matches!(read, Ok(true)) || fields.len() != self.width || !well_quoted(record, self.form)
+    /// Whether a record has swallowed no other, as [`spans`] says it.
+    fn is_whole(&self, record: &[u8], fields: usize, last: bool) -> bool {
+        let one_line = memchr(self.form.record, record).is_none_or(|end| end + 1 == record.len());
+        if one_line { !last || !last_end(record, self.form).1 } else { fields == self.width && well_quoted(record, self.form) }
     }
 
-    fn reader<'t>(&self, text: &'t [u8]) -> csv::Reader<&'t [u8]> {
+    /// A reader of a text behind the end of a record: it would step over a byte order mark before all else, but here it is a
+    /// character like others, wherever the text was cut.
+    fn reader<'t>(&'t self, text: &'t [u8]) -> csv::Reader<Chain<&'t [u8], &'t [u8]>> {
         let mut builder = csv::ReaderBuilder::new();
         builder.has_headers(false).flexible(true).delimiter(self.field).terminator(csv::Terminator::Any(self.form.record));
-        builder.from_reader(text)
+        builder.from_reader(slice::from_ref(&self.form.record).chain(text))
     }
 
     fn picked<'r>(&self, record: &'r csv::StringRecord) -> Row<'r> {
@@ -255,109 +284,4 @@ impl Table {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::register::columns::Said;
-
-    fn records(form: Form, encoding: Encoding) -> Records {
-        let shape = if form == Form::JSONL {
-            Shape::Objects(Keys::known(&Said::default()).expect("keys"))
-        } else {
-            Shape::Table { width: 3, picks: Picks::find(&["企业名称", "注册号", "经营范围"], &Said::default()).expect("a name") }
-        };
-        Records { form, encoding, shape }
-    }
-
-    /// Each row as `LINE NAME|SCOPE`, or as `LINE !` with what is wrong.
-    fn read(records: &Records, bytes: &[u8]) -> Vec<String> {
-        let mut read = Vec::new();
-        records.each(&Block { line: 2, bytes: bytes.to_vec().into() }, &mut |line, row| {
-            read.push(match row {
-                Ok(row) => format!("{line} {}|{}", row.get(Column::Name), row.get(Column::Scope)),
-                Err(fault) => format!("{line} ! {:?}", fault.why),
-            });
-        });
-        read
-    }
-
-    #[test]
-    fn tables_are_read_row_by_row() {
-        let tsv = "甲\t1\t\"日用\n\n乙\t2\t百货\r\n丙\t3\n丁\t\t";
-        let fields = "Fields { found: 2, expected: 3 }".to_owned();
-        let expected = ["2 甲|\"日用".to_owned(), "4 乙|百货".to_owned(), format!("5 ! {fields}"), "6 丁|".to_owned()];
-        assert_eq!(read(&records(Form::TSV, Encoding::Utf8), tsv.as_bytes()), expected);
-        assert_eq!(read(&records(Form::CSV, Encoding::Utf8), tsv.replace('\t', ",").replace('"', "").as_bytes())[1..], expected[1..]);
-    }
-
-    #[test]
-    fn quotes_hold_fields_together() {
-        let csv = "\"甲,\"\"一\"\"\",1,\"日用\n百货\"\r\n\r\n乙,2,5\"管\n";
-        assert_eq!(read(&records(Form::CSV, Encoding::Utf8), csv.as_bytes()), ["2 甲,\"一\"|日用\n百货", "5 乙|5\"管"]);
-    }
-
-    #[test]
-    fn a_quote_that_was_not_meant_costs_one_line() {
-        for begun in ["甲,1,\"日用", "甲,\"1,日用", "\"甲,1,日用"] {
-            let csv = format!("{begun}\n乙,2,百货\n丙,3,\"五金\"\n丁,4,建材\n");
-            let read = read(&records(Form::CSV, Encoding::Utf8), csv.as_bytes());
-            assert_eq!(read, ["2 ! Unreadable(OpenQuote)", "3 乙|百货", "4 丙|五金", "5 丁|建材"]);
-        }
-    }
-
-    #[test]
-    fn bad_bytes_cost_their_row_alone() {
-        let records = records(Form::CSV, Encoding::Gb18030);
-        let mut gbk = encoding_rs::GB18030.encode("甲,1,\"日用\n百货\"\n").0.into_owned();
-        gbk.extend(b"\xFF\xFF,2,\n");
-        gbk.extend_from_slice(&encoding_rs::GB18030.encode("丙,3,五金\n").0);
-        assert_eq!(read(&records, &gbk), ["2 甲|日用\n百货", "4 ! Bytes", "5 丙|五金"]);
-    }
-
-    #[test]
-    fn bad_bytes_behind_a_quote_that_was_not_meant_cost_their_rows_alone() {
-        let csv = |bad: &[u8]| {
-            let around = ["甲,\"1,日用\n某地众诚理财有限公司,2,理财\n", ",3,\n丁,4,\"建材\"\n戊,5,\"五金\n百货\"\n"];
-            [around[0].as_bytes(), bad, around[1].as_bytes()].concat()
-        };
-        let expected = ["2 ! Unreadable(OpenQuote)", "3 某地众诚理财有限公司|理财", "4 ! Bytes", "5 丁|建材", "6 戊|五金\n百货"];
-        assert_eq!(read(&records(Form::CSV, Encoding::Utf8), &csv(b"\xFF\xFF")), expected);
-        // of a well quoted record the number of fields tells that lines are missing
-        let csv = b"a,\"1\nb,2,x\nc\",2,\"\xFF\nd\",3,y\n";
-        assert_eq!(read(&records(Form::CSV, Encoding::Utf8), csv), ["2 ! Unreadable(OpenQuote)", "3 b|x", "4 ! Bytes", "5 d\"|y"]);
-    }
-
-    #[test]
-    fn blank_lines_are_no_rows_wherever_they_stand() {
-        for end in ["\n", "\r\n"] {
-            let csv = "\n甲,\"1\",x\n\n\n乙,2\n\n丙,3,z\n\n丁,\"4,z\n\n戊,5,\"y\"\n\n己,\"6\n\n7\",y\n庚\n\n".replace('\n', end);
-            let bad = "! Fields { found: 2, expected: 3 }";
-            let expected = ["3 甲|x".to_owned(), format!("6 乙 {bad}"), "8 丙|z".to_owned(), "10 丁 ! Unreadable(OpenQuote)".to_owned()];
-            let mut told = Vec::new();
-            records(Form::CSV, Encoding::Utf8).each(&Block { line: 2, bytes: csv.as_bytes().to_vec().into() }, &mut |line, row| {
-                told.push(match row {
-                    Ok(row) => format!("{line} {}|{}", row.get(Column::Name), row.get(Column::Scope)),
-                    Err(fault) => format!("{line} {} ! {:?}", fault.text.split(',').next().expect("a text"), fault.why),
-                });
-            });
-            assert_eq!(told[..4], expected);
-            assert_eq!(told[4..], ["12 戊|y", "14 己|y", "17 庚 ! Fields { found: 1, expected: 3 }"]);
-        }
-    }
-
-    #[test]
-    fn what_a_last_quote_swallows_is_read_though_the_last_line_has_no_end() {
-        let csv = "甲,\"1,x\n乙,2,\"y\n丙,3,z";
-        assert_eq!(
-            read(&records(Form::CSV, Encoding::Utf8), csv.as_bytes()),
-            ["2 ! Unreadable(OpenQuote)", "3 ! Unreadable(OpenQuote)", "4 丙|z"]
-        );
-    }
-
-    #[test]
-    fn objects_are_read_line_by_line() {
-        let lines = "{\"企业名称\":\"甲\",\"经营范围\":null,\"x\":[1,{}]}\n\n{\"name\":\"乙\",\"scope\":\"a\\nb\"}\n[]\n{\"name\":[]}\n";
-        let read = read(&records(Form::JSONL, Encoding::Utf8), lines.as_bytes());
-        assert_eq!(read[..2], ["2 甲|", "4 乙|a\nb"]);
-        assert!(read[2].starts_with("5 ! Json") && read[3].starts_with("6 ! Json"), "{read:?}");
-    }
-}
+mod tests;

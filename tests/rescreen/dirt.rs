@@ -63,6 +63,18 @@ fn bad_bytes_behind_a_quote_that_was_not_meant_hide_no_firm() {
 }
 
 #[test]
+fn a_first_line_that_is_longer_than_what_is_looked_at_hides_no_firm() {
+    let bureau = Bureau::new();
+    for (note, encoding) in
+        (0..3).flat_map(|more| ["utf-8", "gb18030"].map(|encoding| ("x".repeat(more) + &"日用百货".repeat(40_000), encoding)))
+    {
+        let text = format!("{{\"name\":\"某地众诚日用品有限公司\",\"note\":\"{note}\"}}\n{{\"name\":\"某地众诚理财有限公司\"}}\n");
+        bureau.write("long.jsonl", if encoding == "utf-8" { text.into_bytes() } else { encoding_rs::GB18030.encode(&text).0.into_owned() });
+        assert_eq!(told(&bureau.rescreen(&["long.jsonl"], "out.csv", &[])), [2, 1, 1, 0], "{encoding}");
+    }
+}
+
+#[test]
 fn lines_may_end_as_on_an_old_mac() {
     let bureau = Bureau::new();
     let lines = "\r企业名称,注册号,经营范围\r\r某地众诚理财有限公司,1,\"日用\n百货,\r五金\"\r\"某地众诚日用品有限公司\",2\r某地众诚支付有限公司,3,\r";
