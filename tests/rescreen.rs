@@ -3,6 +3,7 @@
 pub(crate) mod changes;
 mod dirt;
 mod finish;
+mod forged;
 mod formats;
 mod held;
 mod parquet;

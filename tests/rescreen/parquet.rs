@@ -117,7 +117,7 @@ fn others_read_what_is_written() {
 const BROKEN: &str = "the Parquet file is broken: ";
 
 /// Reads a whole register; how many pieces there are.
-fn read(path: &Path) -> Result<usize, OpenError> {
+pub(super) fn read(path: &Path) -> Result<usize, OpenError> {
     let mut register = Register::open(path, &Options { kind: Some(Kind::Parquet), ..Options::default() })?;
     let mut pieces = 0;
     while register.pieces.next_piece()?.is_some() {

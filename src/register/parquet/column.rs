@@ -4,15 +4,18 @@ use std::sync::Arc;
 
 use jiff::{Timestamp, tz::Offset};
 use parquet::{
-    basic::{Compression, ConvertedType, LogicalType, TimeUnit},
+    basic::{ConvertedType, LogicalType, TimeUnit, Type},
     column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader},
-    data_type::{AsBytes, ByteArray, DataType},
+    data_type::{ByteArray, DataType},
     errors::ParquetError,
-    file::{metadata::ColumnChunkMetaData, serialized_reader::SerializedPageReader},
+    file::metadata::ColumnChunkMetaData,
     schema::types::ColumnDescriptor,
 };
 
-use super::file::{Chunk, Guarded};
+use super::{
+    file::Guarded,
+    pages::{Held, Pages, shares},
+};
 use crate::day;
 
 /// What a column's values mean.
@@ -32,32 +35,53 @@ enum Meaning {
 pub(super) struct Column {
     reader: ColumnReader,
     meaning: Meaning,
-    pages: Arc<Chunk>,
+    held: Arc<Held>,
+    /// Whether its texts may be in memory beside its pages.
+    shares: bool,
 }
+
+/// Most bytes of a text whose length is said for all of its column: room is made for a batch of them at once.
+const LONGEST_FIXED: i32 = 1024;
 
 /// Whether a column holds one text, number or day a row.
 pub(super) fn is_text(column: &ColumnDescriptor) -> bool {
     let other = matches!(column.logical_type_ref(), Some(LogicalType::Decimal(_) | LogicalType::Uuid | LogicalType::Float16))
-        || matches!(column.converted_type(), ConvertedType::DECIMAL | ConvertedType::INTERVAL);
+        || matches!(column.converted_type(), ConvertedType::DECIMAL | ConvertedType::INTERVAL)
+        || column.physical_type() == Type::FIXED_LEN_BYTE_ARRAY && !(1..=LONGEST_FIXED).contains(&column.type_length());
     column.path().parts().len() == 1 && column.max_rep_level() == 0 && !other
 }
 
 impl Column {
     pub(super) fn open(file: &Arc<Guarded>, chunk: &ColumnChunkMetaData, rows: usize) -> Result<Self, ParquetError> {
-        let pages = Arc::new(Chunk::new(Arc::clone(file), chunk.compression() != Compression::UNCOMPRESSED));
-        let reader = SerializedPageReader::new(Arc::clone(&pages), chunk, rows, None)?;
-        let reader = get_column_reader(chunk.column_descr_ptr(), Box::new(reader));
-        Ok(Self { reader, meaning: Meaning::of(chunk.column_descr()), pages })
+        let held = Arc::new(Held::new(Arc::clone(file)));
+        let pages = Pages::open(Arc::clone(&held), chunk, rows)?;
+        let reader = get_column_reader(chunk.column_descr_ptr(), Box::new(pages));
+        Ok(Self { reader, meaning: Meaning::of(chunk.column_descr()), held, shares: shares(chunk) })
     }
 
     /// Reads the next values, at most so many, in place of those before them; none where a row has none.
     pub(super) fn read(&mut self, most: usize, texts: &mut Vec<Option<ByteArray>>) -> Result<(), ParquetError> {
         texts.clear();
-        self.pages.settle();
+        self.held.settle();
+        if !self.shares {
+            return self.read_on(most, texts);
+        }
+        // a page of 1 MiB may be a thousand texts as long: each is counted before the next is made
+        for count in 1..=most {
+            self.read_on(1, texts)?;
+            if texts.len() < count {
+                break;
+            }
+            self.held.took(texts.last().and_then(Option::as_ref).map_or(0, ByteArray::len) as u64)?;
+        }
+        Ok(())
+    }
+
+    fn read_on(&mut self, most: usize, texts: &mut Vec<Option<ByteArray>>) -> Result<(), ParquetError> {
         let meaning = self.meaning;
         match &mut self.reader {
             ColumnReader::ByteArrayColumnReader(reader) => values(reader, most, texts, |text| text),
-            ColumnReader::FixedLenByteArrayColumnReader(reader) => values(reader, most, texts, |text| text.as_bytes().to_vec().into()),
+            ColumnReader::FixedLenByteArrayColumnReader(reader) => values(reader, most, texts, Into::into),
             ColumnReader::Int32ColumnReader(reader) if meaning == Meaning::Unsigned => {
                 values(reader, most, texts, |number| of(&number.cast_unsigned().to_string()))
             }

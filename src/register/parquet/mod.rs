@@ -6,20 +6,23 @@
 
 mod column;
 mod file;
+mod footer;
+mod header;
+mod lengths;
+mod pages;
+mod thrift;
 mod unbroken;
 
 use std::{
     fs::File,
     path::Path,
-    sync::{Arc, atomic::AtomicU64},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use parquet::{
-    data_type::ByteArray,
-    errors::ParquetError,
-    file::metadata::{ParquetMetaData, ParquetMetaDataReader},
-    schema::types::SchemaDescriptor,
-};
+use parquet::{data_type::ByteArray, errors::ParquetError, file::metadata::ParquetMetaData, schema::types::SchemaDescriptor};
 
 use self::{
     column::Column,
@@ -40,6 +43,9 @@ pub(super) const MAGIC: &[u8] = b"PAR1";
 const BATCH: u64 = 1024;
 /// Most bytes of them, by what the row group says of itself: so much of earlier pages may be in memory.
 const BATCH_BYTES: u64 = 8 << 20;
+
+/// What a footer takes that leaves as much room for pages.
+const FREE_FOOTER: u64 = 16 << 20;
 
 impl From<ParquetError> for OpenError {
     fn from(error: ParquetError) -> Self {
@@ -84,7 +90,8 @@ impl Rows {
     /// Opens a file and finds its columns; gives how many fields a row has, and where they are in it.
     pub(super) fn open(path: &Path, said: &Said, limits: Limits, read: &Arc<AtomicU64>) -> Result<(Self, usize, Picks), OpenError> {
         let file = Arc::new(Guarded::new(File::open(path)?, limits, Arc::clone(read))?);
-        let metadata = unbroken(|| Ok(ParquetMetaDataReader::new().parse_and_finish(&*file)?))?;
+        let (metadata, takes) = unbroken(|| Ok(footer::read(&file)?))?;
+        file.open.fetch_add(takes.saturating_sub(FREE_FOOTER), Ordering::Relaxed);
         let (columns, picks) = columns(metadata.file_metadata().schema_descr(), said)?;
         let width = columns.len() + 1; // an empty one behind them: a row in which all are empty is a row still
         Ok((Self { file, metadata, columns, begun: 0, group: Group::default(), line: 1, expanded: 0 }, width, picks))
