@@ -104,6 +104,11 @@ impl Arguments {
         if self.recording.record && self.event != Event::Existing {
             return Ok(bad_use(&"--record records firms that are on the register: --event existing"));
         }
+        if let Some(Place::Folder(data)) = self.recording.place(self.data.as_deref())
+            && !data.is_dir()
+        {
+            return Ok(bad_use(&format!("--data: {} is no folder", data.display())));
+        }
         let (before, after) = match self.versions(lists) {
             Ok(versions) => versions,
             Err(why) => return Ok(bad_use(&why)),
