@@ -1,10 +1,11 @@
 //! `mingcha rescreen`: real files, the real binary.
 
 pub(crate) mod changes;
+mod claimed;
 mod dirt;
 mod finish;
 mod formats;
-mod held;
+pub(crate) mod held;
 mod parquet;
 mod record;
 pub(crate) mod resume;
