@@ -172,9 +172,10 @@ fn rescreened(engine: &Engine, path: &Path, folder: &Path) -> Counts {
     let mut output = Output::begin(&folder.join("out.csv"), Fingerprint::default(), layout).expect("begun");
     let mut progress = Progress::new(source.read(), None, 0);
     let rosters = Rosters::default();
-    let how = Run { stop: &AtomicBool::new(false), checkpoint_every: Duration::from_secs(5), follow: &mut progress, recorder: None };
+    let stop = AtomicBool::new(false);
+    let how = Run { stop: &stop, waits: false, checkpoint_every: Duration::from_secs(5), follow: &mut progress, recorder: None };
     assert!(run(&mut source, &|| Judge::new(engine, None, &rosters, defaults, layout), &mut output, how).expect("screened"));
-    output.finish(day, engine.lists().divisions()).expect("written")
+    output.finish(day, engine.lists().divisions()).expect("written").0
 }
 
 const DUCKDB: &str = "

@@ -1,11 +1,12 @@
 //! `mingcha rescreen`: real files, the real binary.
 
 pub(crate) mod changes;
+mod claimed;
 mod dirt;
 mod finish;
 mod forged;
 mod formats;
-mod held;
+pub(crate) mod held;
 mod parquet;
 mod record;
 pub(crate) mod resume;

@@ -82,9 +82,10 @@ fn changes(after: &Engine, delta: &Delta<'_>, mut source: Source, defaults: Defa
     let mut output = Output::begin(out, Fingerprint::default(), layout)?;
     let mut progress = Progress::new(source.read(), source.sizes().iter().copied().sum(), 0);
     let rosters = Rosters::default();
-    let how = Run { stop: &AtomicBool::new(false), checkpoint_every: Duration::MAX, follow: &mut progress, recorder: None };
+    let stop = AtomicBool::new(false);
+    let how = Run { stop: &stop, waits: false, checkpoint_every: Duration::MAX, follow: &mut progress, recorder: None };
     run(&mut source, &|| Judge::new(after, Some(delta), &rosters, defaults, layout), &mut output, how)?;
-    output.finish(defaults.day, after.lists().divisions())
+    output.finish(defaults.day, after.lists().divisions()).map(|(counts, _)| counts)
 }
 
 fn told(counts: &Counts, samples: &str, divisions: &Divisions) -> Result<String, std::fmt::Error> {

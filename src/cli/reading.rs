@@ -11,6 +11,9 @@ use crate::{
     vocabulary::EntityKind,
 };
 
+/// Most GiB of which the bytes can be counted.
+const MOST_GIB: u64 = u64::MAX >> 30;
+
 /// How to read registers, and what holds for firms of which they do not tell it.
 #[derive(Debug, Args)]
 pub(super) struct Reading {
@@ -31,7 +34,7 @@ pub(super) struct Reading {
     #[arg(long, value_name = "KIND", default_value = "enterprise", value_parser = value::<EntityKind>)]
     pub(super) entity: EntityKind,
     /// Most GiB that a compressed input may expand to.
-    #[arg(long, value_name = "GIB", default_value_t = 1024)]
+    #[arg(long, value_name = "GIB", default_value_t = 1024, value_parser = clap::value_parser!(u64).range(..=MOST_GIB))]
     most_expanded: u64,
 }
 

@@ -6,6 +6,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
+        mpsc::channel,
     },
     thread,
     time::Duration,
@@ -30,9 +31,9 @@ use crate::{
     problem::Problems,
     register::OpenError,
     rescreen::{
-        Checkpoint, Counts, Delta, Order, RescreenError,
-        order::{Ended, Hands, Judging, day_of},
-        output::{checkpoint_of, tidy},
+        Claim, Counts, Delta, Order, RescreenError,
+        order::{Ended, Found, Hands, Judging, day_of},
+        output::checkpoint_of,
         progress::Progress,
         record::Recorder,
         roster::Meaning,
@@ -104,6 +105,11 @@ impl Arguments {
         if self.recording.record && self.event != Event::Existing {
             return Ok(bad_use(&"--record records firms that are on the register: --event existing"));
         }
+        if let Some(Place::Folder(data)) = self.recording.place(self.data.as_deref())
+            && !data.is_dir()
+        {
+            return Ok(bad_use(&format!("--data: {} is no folder", data.display())));
+        }
         let (before, after) = match self.versions(lists) {
             Ok(versions) => versions,
             Err(why) => return Ok(bad_use(&why)),
@@ -172,18 +178,20 @@ impl Arguments {
     ) -> Result<anyhow::Result<ExitCode>, RescreenError> {
         let told =
             Told { engine, out: &self.out, delta: delta.is_some(), recorded: self.recording.place(self.data.as_deref()).map(Place::name) };
-        let earlier = self.earlier()?;
-        let day = self.date.or_else(|| earlier.as_ref().and_then(day_of)).unwrap_or_else(today);
+        let found = self.found()?;
+        let earlier = if let Found::Begun(_, checkpoint) = &found { day_of(checkpoint) } else { None };
+        let day = self.date.or(earlier).unwrap_or_else(today);
         let hands = Hands {
             stop: &stopped_by_signals(),
+            waits: true,
             checkpoint_every: Duration::from_secs(self.checkpoint_every),
             follow: &mut Progress::default(),
             recorder: watch_list.map(|watch_list| watch_list as &mut dyn Recorder),
         };
-        match self.order(region).carry_out(Judging { engine, delta, day }, earlier, hands)? {
-            Ended::Stopped(counts) => Ok(Ok(interrupted(&counts, &self.out))),
-            Ended::Done(counts) => {
-                tidy(&self.out)?;
+        match self.order(region).carry_out(Judging { engine, delta, day }, found, hands)? {
+            Ended::Stopped { counts, kept } => Ok(Ok(interrupted(&counts, kept, &self.out))),
+            Ended::Done { counts, claim } => {
+                claim.end()?;
                 Ok(told.tell(&counts))
             }
         }
@@ -210,13 +218,14 @@ impl Arguments {
         CsvOptions { encoding: self.out_encoding, raw: self.raw }
     }
 
-    /// The checkpoint of the run to go on with, if there is to be one.
-    fn earlier(&self) -> Result<Option<Checkpoint>, RescreenError> {
-        let path = checkpoint_of(&self.out);
-        match (self.resume, self.restart) {
-            (true, _) => Checkpoint::read(&path).map(Some).ok_or(RescreenError::NoCheckpoint(path)),
-            (false, false) if path.exists() => Err(RescreenError::Begun(path)),
-            _ => Ok(None),
+    /// What an earlier run left, and what is to become of it.
+    fn found(&self) -> Result<Found, RescreenError> {
+        match Claim::take(&self.out)? {
+            Some(claim) if self.resume => claim.checkpoint().map(|checkpoint| Found::Begun(claim, Box::new(checkpoint))),
+            Some(claim) if self.restart => Ok(Found::Left(claim)),
+            Some(_) => Err(RescreenError::Begun(checkpoint_of(&self.out))),
+            None if self.resume => Err(RescreenError::NoCheckpoint(checkpoint_of(&self.out))),
+            None => Ok(Found::Nothing),
         }
     }
 }
@@ -248,8 +257,9 @@ pub(super) fn refused(error: &RescreenError) -> ExitCode {
     if failed { ExitCode::from(IO_FAILED) } else { status }
 }
 
-fn interrupted(counts: &Counts, out: &Path) -> ExitCode {
-    anstream::eprintln!("mingcha: stopped after {} rows; --resume goes on from {}", counts.rows, checkpoint_of(out).display());
+fn interrupted(counts: &Counts, kept: u64, out: &Path) -> ExitCode {
+    let behind = if kept == counts.rows { String::new() } else { format!(", behind row {kept}") };
+    anstream::eprintln!("mingcha: stopped after {} rows; --resume goes on from {}{behind}", counts.rows, checkpoint_of(out).display());
     ExitCode::from(CUT_OFF)
 }
 
@@ -257,8 +267,10 @@ fn interrupted(counts: &Counts, out: &Path) -> ExitCode {
 fn stopped_by_signals() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&stop);
+    let (listens, listening) = channel();
     let wait = async move {
         let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else { return };
+        drop(listens);
         loop {
             tokio::select! {
                 _ = interrupt.recv() => {}
@@ -270,6 +282,8 @@ fn stopped_by_signals() -> Arc<AtomicBool> {
         }
     };
     // without the thread Ctrl-C ends the process as kill -9 does, which is safe
-    thread::spawn(move || tokio::runtime::Builder::new_current_thread().enable_io().build().map(|runtime| runtime.block_on(wait)));
+    let _ = thread::Builder::new()
+        .spawn(move || tokio::runtime::Builder::new_current_thread().enable_io().build().map(|runtime| runtime.block_on(wait)));
+    let _: Result<(), _> = listening.recv(); // from now on, or never
     stop
 }

@@ -80,6 +80,8 @@ struct Inner {
     /// Held while one is started: two must not be given one place.
     starting: Mutex<()>,
     stopping: AtomicBool,
+    /// Whether those that wait will be had begin after a pause.
+    pausing: AtomicBool,
     /// How many go on.
     running: watch::Sender<usize>,
     runtime: Handle,
@@ -136,9 +138,9 @@ impl Operations {
             book.all.insert(operation.record().number, operation);
         }
         let (running, _) = watch::channel(0);
-        let (book, starting, stopping) = (Mutex::new(book), Mutex::default(), AtomicBool::new(false));
-        let runtime = Handle::current();
-        let operations = Self(Arc::new(Inner { store, runner, settings, book, starting, stopping, running, runtime }));
+        let (book, starting, runtime) = (Mutex::new(book), Mutex::default(), Handle::current());
+        let (stopping, pausing) = (AtomicBool::new(false), AtomicBool::new(false));
+        let operations = Self(Arc::new(Inner { store, runner, settings, book, starting, stopping, pausing, running, runtime }));
         operations.prune();
         operations.dispatch();
         Ok(operations)
@@ -282,9 +284,18 @@ impl Operations {
             operation.set(operation.record().to(State::Queued, Timestamp::now()));
             book.queue.push_front(operation);
         }
+        self.dispatch_later();
+    }
+
+    /// Has those begin after a pause for which there is room then; once, however often this is asked for meanwhile.
+    fn dispatch_later(&self) {
+        if self.0.pausing.swap(true, Ordering::Relaxed) {
+            return;
+        }
         let operations = self.clone();
         self.0.runtime.spawn(async move {
             sleep(PAUSE).await;
+            operations.0.pausing.store(false, Ordering::Relaxed);
             operations.dispatch();
         });
     }
@@ -341,5 +352,40 @@ impl Operations {
         self.book().running -= 1;
         self.dispatch();
         self.prune();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+    use crate::{
+        library::{Source, Version},
+        operations::folder::Folder,
+        rescreen::record::Recorder,
+    };
+
+    struct Nobody;
+
+    impl Recording for Nobody {
+        fn recorder(&self, _: &str, _: &Arc<Version>, _: &Arc<AtomicBool>) -> Result<Box<dyn Recorder + Send>, String> {
+            Err("nobody records".to_owned())
+        }
+    }
+
+    #[tokio::test]
+    async fn however_many_wait_for_a_thread_one_looks_again() {
+        let data = tempfile::tempdir().expect("a folder");
+        let folder = Folder::open(data.path()).expect("it is there");
+        let folders = Folders { registers: folder.clone(), outputs: folder };
+        let settings = Settings { at_once: 1, kept: 1, checkpoint_every: PAUSE, gentle: false };
+        let library = Arc::new(Library::open(Source::Embedded, None).expect("the embedded lists are checked"));
+        let metrics = Metrics::new().expect("metrics");
+        let operations = Operations::open(data.path(), folders, settings, library, Box::new(Nobody), metrics).expect("it opens");
+        for _ in 0..3 {
+            operations.dispatch_later();
+        }
+        assert_eq!(Handle::current().metrics().num_alive_tasks(), 1);
     }
 }

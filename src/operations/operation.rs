@@ -162,6 +162,10 @@ impl<F: FnMut(Rows, Rows)> Follow for Following<'_, F> {
         self.publish();
     }
 
+    fn note(&mut self, what: &str) {
+        tracing::warn!(operation = self.operation.record().name(), "{what}");
+    }
+
     fn end(&mut self) {}
 }
 

@@ -20,8 +20,8 @@ use crate::{
     problem::Problem,
     register::{Kind, OpenError, Options, Register, columns::Said, expand::Limits},
     rescreen::{
-        Checkpoint, Delta, Order, RescreenError,
-        order::{Ended, Hands, Judging},
+        Checkpoint, Claim, Delta, Order, RescreenError,
+        order::{Ended, Found, Hands, Judging},
         output::{beside_of, checkpoint_of, written_of},
         record::Recorder,
         roster::{Meaning, RosterError},
@@ -166,11 +166,12 @@ impl Folders {
         there.map_or(Ok(()), |file| Err(RescreenError::InTheWay(file)))
     }
 
-    /// Takes away what an operation has written, where it has begun to.
+    /// Takes away what an operation has written, where it has begun to, and where no other run goes on with it.
     pub(super) fn discard(&self, record: &Record) {
-        let Ok(output) = self.output(&record.asked) else { return };
-        for file in if record.begun { written_of(&output) } else { Vec::new() } {
-            remove(&file);
+        let Some(output) = self.output(&record.asked).ok().filter(|_| record.begun) else { return };
+        match Claim::take(&output) {
+            Ok(_claim) => written_of(&output).iter().for_each(|file| remove(file)),
+            Err(error) => tracing::warn!(operation = record.name(), %error, "what is left of an operation is not removed"),
         }
     }
 }
@@ -230,16 +231,16 @@ impl Runner {
         };
         let hands = Hands {
             stop: &operation.stop,
+            waits: false,
             checkpoint_every: self.checkpoint_every,
             follow: &mut following,
             recorder: recorder.as_mut().map(|recorder| &mut **recorder as &mut dyn Recorder),
         };
         if operation.stop.load(Ordering::Relaxed) {
-            return Ok(Ended::Stopped(Box::new(record.counts.clone())));
+            return Ok(Ended::Stopped { counts: Box::new(record.counts.clone()), kept: 0 });
         }
-        // by another engine the rest would not go with what is there: it begins anew
-        let earlier = order.earlier().filter(|earlier| record.begun && earlier.fingerprint.engine == ENGINE_VERSION);
-        order.carry_out(judging, earlier, hands).map_err(|error| self.failure(&error))
+        let found = found(&record, &order);
+        found.and_then(|found| order.carry_out(judging, found, hands)).map_err(|error| self.failure(&error))
     }
 
     /// Why a run failed, without where the folders are on this machine.
@@ -249,6 +250,14 @@ impl Runner {
         let message = roots.iter().fold(error.to_string(), |message, root| message.replace(root.as_str(), ""));
         Failure { kind: kind(error), message }
     }
+}
+
+/// What an operation finds where it writes. By another engine the rest would not go with what is there: it begins anew.
+fn found(record: &Record, order: &Order) -> Result<Found, RescreenError> {
+    let claim = if record.begun { Claim::take(&order.out)? } else { None };
+    let begun = claim.and_then(|claim| Some((claim.checkpoint().ok()?, claim)));
+    let begun = begun.filter(|(checkpoint, _)| checkpoint.fingerprint.engine == ENGINE_VERSION);
+    Ok(begun.map_or(Found::Nothing, |(checkpoint, claim)| Found::Begun(claim, Box::new(checkpoint))))
 }
 
 /// Whose matter it is that a run failed.
@@ -265,7 +274,9 @@ fn kind(error: &RescreenError) -> FailureKind {
         RescreenError::Output { .. } => FailureKind::Internal,
         RescreenError::InTheWay(_)
         | RescreenError::Begun(_)
+        | RescreenError::InUse(_)
         | RescreenError::NoCheckpoint(_)
+        | RescreenError::DamagedCheckpoint(_)
         | RescreenError::Changed(_)
         | RescreenError::OtherLists { .. } => FailureKind::Changed,
         RescreenError::Unrecorded(_) => FailureKind::Unrecorded,

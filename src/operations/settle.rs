@@ -10,7 +10,7 @@ use super::{
     record::{Failure, Record, State},
 };
 use crate::{
-    rescreen::{Counts, order::Ended, output::tidy},
+    rescreen::{Counts, order::Ended},
     telemetry::labels::OperationEnd,
 };
 
@@ -22,17 +22,16 @@ impl Operations {
         let stopping = self.0.stopping.load(Ordering::Relaxed);
         let with = |state, counts: Counts| Record { counts, ..record.to(state, now) };
         match outcome {
-            Ok(Ended::Done(counts)) => {
-                let output = self.folders().output(&record.asked);
+            Ok(Ended::Done { counts, claim }) => {
                 let written = self.folders().written(&record.asked);
                 if self.end(operation, Record { written, ..with(State::Done, *counts) })
-                    && let Err(error) = output.map_or(Ok(()), |output| tidy(&output))
+                    && let Err(error) = claim.end()
                 {
                     tracing::warn!(operation = record.name(), %error, "the checkpoint of an operation cannot be removed");
                 }
             }
-            Ok(Ended::Stopped(counts)) if record.cancelled => self.cancelled(operation, with(State::Cancelled, *counts)),
-            Ok(Ended::Stopped(counts)) => self.wait_again(operation, with(State::Queued, *counts)),
+            Ok(Ended::Stopped { counts, .. }) if record.cancelled => self.cancelled(operation, with(State::Cancelled, *counts)),
+            Ok(Ended::Stopped { counts, .. }) => self.wait_again(operation, with(State::Queued, *counts)),
             // a recorder that waits says that it was stopped; what a run needs ends when the service does
             Err(_) if record.cancelled => self.cancelled(operation, with(State::Cancelled, self.left(&record))),
             Err(failure) if stopping => {

@@ -1,15 +1,10 @@
 //! Checkpoints (断点): how far a run has come, on the disk, so that another can go on from there.
 
-use std::{
-    fs::{self, File},
-    io::{self, Write},
-    path::Path,
-};
+use std::{fs, io, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Counts, RescreenError, record::Ledger, source::Position};
-use crate::sheet::beside;
+use super::{Counts, record::Ledger, source::Position};
 
 /// What decides what a run writes. Two runs of the same fingerprint write the same bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,13 +37,14 @@ impl Fingerprint {
 }
 
 /// How far a run has come.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
     /// Which run it is.
     pub fingerprint: Fingerprint,
     /// How far the inputs were read.
     pub position: Position,
-    /// The CRC-32 of all inputs that are files, of what was not read yet too; none where nothing was read yet.
+    /// The CRC-32 of all inputs that are files, of what was not read yet too. None in the first, where nothing was read yet, and in
+    /// the last, where everything was.
     #[serde(default)]
     pub whole: Option<u32>,
     /// How many bytes of flagged firms are written.
@@ -65,25 +61,25 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Writes it, in place of an earlier one: whole, or not at all.
-    ///
-    /// # Errors
-    /// Where it cannot be written.
-    pub fn write(&self, path: &Path) -> Result<(), RescreenError> {
-        self.write_beside(path).map_err(RescreenError::writing(path))
+    /// Whether a run can go on from here: what it vouches for can be compared.
+    #[must_use]
+    pub const fn is_of_use(&self) -> bool {
+        self.whole.is_some() || self.position.is_beginning() || self.finished
     }
 
-    fn write_beside(&self, path: &Path) -> io::Result<()> {
-        let new = beside(path, "new");
-        let mut file = File::create(&new)?;
-        file.write_all(&serde_json::to_vec_pretty(self)?)?;
-        file.sync_all()?;
-        fs::rename(&new, path)
+    pub(super) fn to_bytes(&self) -> io::Result<Vec<u8>> {
+        Ok(serde_json::to_vec_pretty(self)?)
+    }
+
+    /// That of these bytes; none where they are none.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
     }
 
     /// Reads one; none where there is none, or it is damaged.
     #[must_use]
     pub fn read(path: &Path) -> Option<Self> {
-        serde_json::from_slice(&fs::read(path).ok()?).ok()
+        Self::of(&fs::read(path).ok()?)
     }
 }

@@ -100,7 +100,8 @@ pub(super) struct Sums<'e>(FxHashMap<(By<'e>, Option<&'static str>), u64>);
 impl<'e> Sums<'e> {
     /// Counts a firm whose cells were taken in last.
     pub(super) fn add(&mut self, cells: &Cells<'e>, firm: &Firm, change: Option<&'static str>, decision: Decision) {
-        let by = [By::Decision(decision), By::City(firm.circumstances.region.city())].into_iter();
+        *self.0.entry((By::Decision(decision), None)).or_default() += 1; // whatever changes
+        let by = std::iter::once(By::City(firm.circumstances.region.city()));
         let by = by.chain(cells.terms().map(By::Term)).chain(cells.fields.iter().copied().map(By::Field));
         for by in by.chain(change.map(|_| By::Change)) {
             *self.0.entry((by, change)).or_default() += 1;

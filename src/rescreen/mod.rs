@@ -3,11 +3,12 @@
 //! One thread reads the register in blocks, as many as there are processors judge them ([`judge`]), and one writes what they
 //! found in the order of the register ([`pipeline`]). Few blocks are under way at any time, so that memory stays flat. What was
 //! written is kept beside the output until all is done, with a checkpoint of how far it goes ([`output`], [`checkpoint`]):
-//! a run that was stopped goes on from there, to the same bytes. Where firms are recorded on a watch list ([`record`]), those of
+//! a run that was stopped goes on from there, to the same bytes. Nobody else writes there meanwhile ([`claim`]). Where firms are recorded on a watch list ([`record`]), those of
 //! a block are before it is written: a checkpoint covers nothing that is not on the list.
 
 mod cells;
 pub mod checkpoint;
+pub mod claim;
 pub mod columns;
 pub mod count;
 pub mod delta;
@@ -21,10 +22,12 @@ pub mod roster;
 mod sink;
 pub mod source;
 mod spool;
+mod sum;
 
 use std::{io, path::PathBuf};
 
 pub use checkpoint::{Checkpoint, Fingerprint};
+pub use claim::Claim;
 pub use columns::Layout;
 pub use count::Counts;
 pub use delta::Delta;
@@ -77,9 +80,15 @@ pub enum RescreenError {
     /// There is a checkpoint of an earlier run.
     #[error("{} is that of an earlier run: --resume goes on with it, --restart begins anew", .0.display())]
     Begun(PathBuf),
+    /// Another run has the output.
+    #[error("another run is writing {}: nothing was done", .0.display())]
+    InUse(PathBuf),
     /// There is no checkpoint to go on from.
-    #[error("there is nothing to go on with: {} is missing or damaged", .0.display())]
+    #[error("there is nothing to go on with: {} is missing", .0.display())]
     NoCheckpoint(PathBuf),
+    /// What lies there is no checkpoint.
+    #[error("there is nothing to go on with: {} is damaged; --restart begins anew", .0.display())]
+    DamagedCheckpoint(PathBuf),
     /// The run that was stopped was another.
     #[error("{0} changed since the run that was stopped: begin anew with --restart")]
     Changed(String),

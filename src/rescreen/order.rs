@@ -13,13 +13,14 @@ use std::{
 };
 
 use super::{
-    Checkpoint, Counts, Defaults, Delta, Fingerprint, Judge, Layout, Output, RescreenError, Rosters, Source,
+    Checkpoint, Claim, Counts, Defaults, Delta, Fingerprint, Judge, Layout, Output, RescreenError, Rosters, Source,
     columns::{CHANGED, FLAGGED},
-    output::{Finishing, beside_of, checkpoint_of},
+    output::{Finishing, beside_of},
     pipeline::{Run, run},
     record::Recorder,
     roster::Meaning,
-    source::{Position, add_all},
+    source::Position,
+    sum::add_all,
 };
 use crate::{
     day::{self, Date},
@@ -93,6 +94,8 @@ pub trait Follow {
     fn tell(&mut self, counts: &Counts, position: Position);
     /// So far it is on the disk.
     fn kept(&mut self, _counts: &Counts, _position: Position) {}
+    /// Something is to be said about it, in a sentence.
+    fn note(&mut self, _what: &str) {}
     /// It ends.
     fn end(&mut self);
 }
@@ -101,6 +104,9 @@ pub trait Follow {
 pub struct Hands<'h> {
     /// Set when it is to stop before the end.
     pub stop: &'h AtomicBool,
+    /// Whether it waits, where it is cut short, for what the checkpoint of all that it has written needs. Else it can be gone on with
+    /// from its last one.
+    pub waits: bool,
     /// How often to put on the disk how far it is.
     pub checkpoint_every: Duration,
     /// Whom to tell how far it is.
@@ -109,29 +115,43 @@ pub struct Hands<'h> {
     pub recorder: Option<&'h mut dyn Recorder>,
 }
 
+/// What a run finds where it writes.
+#[derive(Debug)]
+pub enum Found {
+    /// Nothing of another.
+    Nothing,
+    /// What an earlier run left, which is to be thrown away.
+    Left(Claim),
+    /// What an earlier run left, with its checkpoint, which is to be gone on with.
+    Begun(Claim, Box<Checkpoint>),
+}
+
 /// How a run ended.
 #[derive(Debug)]
 pub enum Ended {
-    /// Everything is in its place. The checkpoint still lies there, for whoever must first note that it is: then
-    /// [`tidy`](super::output::tidy).
-    Done(Box<Counts>),
+    /// Everything is in its place.
+    Done {
+        /// What became of the rows.
+        counts: Box<Counts>,
+        /// The checkpoint still lies there, for whoever must first note that all is done: then [`end`](Claim::end).
+        claim: Claim,
+    },
     /// It was stopped, and can be gone on with.
-    Stopped(Box<Counts>),
+    Stopped {
+        /// What became of the rows.
+        counts: Box<Counts>,
+        /// How many rows its checkpoint covers.
+        kept: u64,
+    },
 }
 
 impl Order {
-    /// The checkpoint of an earlier run of this order, if there is one that can be read.
-    #[must_use]
-    pub fn earlier(&self) -> Option<Checkpoint> {
-        Checkpoint::read(&checkpoint_of(&self.out))
-    }
-
-    /// Re-screens; behind the checkpoint `earlier`, where one is given.
+    /// Re-screens; behind the checkpoint of an earlier run, where there is one.
     ///
     /// # Errors
     /// Where an input cannot be read, the output not be written, or a firm not be recorded; [`RescreenError::Changed`] where
     /// the checkpoint is of another run.
-    pub fn carry_out(&self, judging: Judging<'_>, earlier: Option<Checkpoint>, hands: Hands<'_>) -> Result<Ended, RescreenError> {
+    pub fn carry_out(&self, judging: Judging<'_>, found: Found, hands: Hands<'_>) -> Result<Ended, RescreenError> {
         let Judging { engine, delta, day } = judging;
         self.spares_its_inputs()?;
         let format = Format::of(&self.out).map_err(RescreenError::output(&self.out))?;
@@ -140,22 +160,17 @@ impl Order {
         let mut source = Source::new(self.inputs.clone(), self.reading.clone());
         source.check()?;
         let fingerprint = self.fingerprint(judging, &source.sizes());
-        let mut output = match earlier {
-            None => {
-                hands.follow.begins()?;
-                let output = Output::begin_as(&self.out, fingerprint, layout, self.replaces)?;
-                if let Err(error) = hands.follow.begun() {
-                    output.discard();
-                    return Err(error);
+        let mut output = match found {
+            Found::Nothing => self.begin(None, fingerprint, layout, hands.follow)?,
+            Found::Left(claim) => self.begin(Some(claim), fingerprint, layout, hands.follow)?,
+            Found::Begun(claim, earlier) => {
+                match self.go_on((claim, *earlier), (&fingerprint, judging), (&mut source, hands.stop), layout)? {
+                    Earlier::Ended(ended) => return Ok(ended),
+                    Earlier::GoesOn(output) => *output,
                 }
-                output
             }
-            Some(earlier) => match self.go_on(earlier, (&fingerprint, judging), &mut source, layout)? {
-                Earlier::Done(counts) => return Ok(Ended::Done(counts)),
-                Earlier::GoesOn(output) => *output,
-            },
         };
-        let Hands { stop, checkpoint_every, follow, recorder } = hands;
+        let Hands { stop, waits, checkpoint_every, follow, recorder } = hands;
         if recorder.is_some() {
             output.checkpoint()?; // what is recorded from now on is known as this run's, wherever it is cut off
         }
@@ -163,18 +178,36 @@ impl Order {
         let defaults = Defaults { day, event: self.event, region: self.region, kind: self.kind };
         let (within, keeps) = (self.within.as_deref(), recorder.is_some());
         let judge = || Judge::new(engine, delta, &rosters, defaults, layout).within(within).keeping(keeps);
-        if !run(&mut source, &judge, &mut output, Run { stop, checkpoint_every, follow, recorder })? {
-            return Ok(Ended::Stopped(Box::new(output.counts().clone())));
+        if !run(&mut source, &judge, &mut output, Run { stop, waits, checkpoint_every, follow, recorder })? {
+            return Ok(Ended::Stopped { counts: Box::new(output.counts().clone()), kept: output.kept() });
         }
-        output.finish(day, engine.lists().divisions()).map(|counts| Ended::Done(Box::new(counts)))
+        let (counts, claim) = output.finish(day, engine.lists().divisions())?;
+        Ok(Ended::Done { counts: Box::new(counts), claim })
+    }
+
+    /// Begins, over what an earlier run left, if one did.
+    fn begin(
+        &self,
+        left: Option<Claim>,
+        fingerprint: Fingerprint,
+        layout: Layout,
+        follow: &mut dyn Follow,
+    ) -> Result<Output, RescreenError> {
+        follow.begins()?;
+        let output = Output::begin_over(&self.out, left, fingerprint, layout, self.replaces)?;
+        if let Err(error) = follow.begun() {
+            output.discard();
+            return Err(error);
+        }
+        Ok(output)
     }
 
     /// Goes on where an earlier run was stopped.
     fn go_on(
         &self,
-        mut earlier: Checkpoint,
+        (claim, mut earlier): (Claim, Checkpoint),
         (fingerprint, judging): (&Fingerprint, Judging<'_>),
-        source: &mut Source,
+        (source, stop): (&mut Source, &AtomicBool),
         layout: Layout,
     ) -> Result<Earlier, RescreenError> {
         if let Some(part) = fingerprint.difference(&earlier.fingerprint) {
@@ -183,11 +216,14 @@ impl Order {
         if earlier.finished {
             let divisions = judging.engine.lists().divisions();
             Finishing { path: &self.out, layout, day: judging.day, divisions, replaces: self.replaces }.finish(&earlier)?;
-            return Ok(Earlier::Done(Box::new(earlier.counts)));
+            return Ok(Earlier::Ended(Ended::Done { counts: Box::new(earlier.counts), claim }));
         }
-        source.skip_to(earlier.position, earlier.whole)?;
+        if !source.skip_to(earlier.position, earlier.whole, stop)? {
+            let kept = earlier.counts.rows;
+            return Ok(Earlier::Ended(Ended::Stopped { counts: Box::new(earlier.counts), kept }));
+        }
         earlier.whole = earlier.whole.filter(|_| !earlier.position.is_beginning()); // else nothing was compared with it
-        Ok(Earlier::GoesOn(Box::new(Output::resume(&self.out, earlier, layout, self.replaces)?)))
+        Ok(Earlier::GoesOn(Box::new(Output::resume(&self.out, (claim, earlier), layout, self.replaces)?)))
     }
 
     /// That nothing is read which is written too, whatever names and links lead there.
@@ -216,8 +252,8 @@ impl Order {
         let names = self.inputs.iter().map(|input| input.display().to_string());
         let read = |roster: &Path| {
             let mut crc = crc32fast::Hasher::new();
-            let sum = File::open(roster).and_then(|file| add_all(file, &mut crc));
-            sum.map_or(0, |()| crc.finalize())
+            let sum = File::open(roster).and_then(|file| add_all(&file, &mut crc, &AtomicBool::new(false)));
+            sum.map_or(0, |_| crc.finalize())
         };
         let roster = |(roster, meaning): &(PathBuf, Meaning)| format!("{} {:08x} {meaning:?}", roster.display(), read(roster));
         let rosters = self.rosters.iter().map(roster).collect::<Vec<_>>().join(" ");
@@ -236,8 +272,8 @@ impl Order {
 
 /// What an earlier run left.
 enum Earlier {
-    /// All was done but the tidying up.
-    Done(Box<Counts>),
+    /// All was done but the tidying up; or it was stopped again before it went on.
+    Ended(Ended),
     /// An output to go on with.
     GoesOn(Box<Output>),
 }

@@ -12,7 +12,7 @@ use rustix::{
 };
 
 use super::{
-    Checkpoint, Counts, Fingerprint, RescreenError,
+    Checkpoint, Claim, Counts, Fingerprint, RescreenError,
     columns::{Layout, REJECTS},
     judge::Judged,
     record::Ledger,
@@ -35,6 +35,9 @@ pub struct Output {
     flagged: Part,
     rejects: Part,
     checkpoint: Checkpoint,
+    claim: Claim,
+    /// How many rows the checkpoint covers that lies there.
+    kept: u64,
     /// Whether it takes the place of files that lie there.
     replaces: bool,
 }
@@ -96,53 +99,77 @@ impl Output {
     /// # Errors
     /// Where nothing can be written there.
     pub fn begin(path: &Path, fingerprint: Fingerprint, layout: Layout) -> Result<Self, RescreenError> {
-        Self::begin_as(path, fingerprint, layout, true)
+        let earlier = Claim::take(path)?;
+        Self::begin_over(path, earlier, fingerprint, layout, true)
     }
 
-    /// The same; `replaces` says whether it takes the place of files that lie there.
-    pub(super) fn begin_as(path: &Path, fingerprint: Fingerprint, layout: Layout, replaces: bool) -> Result<Self, RescreenError> {
-        let failed = RescreenError::output(path);
-        if replaces {
-            forget(path).map_err(RescreenError::writing(&checkpoint_of(path)))?;
+    /// The same, over what an earlier run left there, if one did; `replaces` says whether it takes the place of files that lie there.
+    /// Its first checkpoint is there before anything else is touched.
+    pub(super) fn begin_over(
+        path: &Path,
+        earlier: Option<Claim>,
+        fingerprint: Fingerprint,
+        layout: Layout,
+        replaces: bool,
+    ) -> Result<Self, RescreenError> {
+        let checkpoint = Checkpoint { fingerprint, ledger: Ledger::begin(), ..Checkpoint::default() };
+        let claim = match earlier {
+            Some(claim) => forget(path, claim, &checkpoint)?,
+            None => Claim::begin(path, &checkpoint).map_err(|error| match error {
+                RescreenError::Begun(checkpoint) if !replaces => RescreenError::InTheWay(checkpoint),
+                other => other,
+            })?,
+        };
+        match Self::parts(path, layout, replaces) {
+            Ok((flagged, rejects)) => Ok(Self { path: path.to_owned(), layout, flagged, rejects, checkpoint, claim, kept: 0, replaces }),
+            Err(error) => {
+                let _ = claim.end(); // why the run ends is told
+                Err(error)
+            }
         }
+    }
+
+    /// The files in which it writes, with their headers.
+    fn parts(path: &Path, layout: Layout, replaces: bool) -> Result<(Part, Part), RescreenError> {
+        let failed = RescreenError::output(path);
         let header = |columns| Csv::begin(Vec::new(), columns, layout.csv)?.finish();
         let flagged_header = if layout.format == Format::Csv { header(layout.columns).map_err(&failed)? } else { Vec::new() };
+        let rejects_header = header(REJECTS).map_err(&failed)?;
         let flagged = Part::begin(path.to_owned(), &flagged_header, replaces)?;
-        let rejects = Part::begin(beside(path, REJECTS_ENDING), &header(REJECTS).map_err(&failed)?, replaces);
-        let rejects = match rejects {
-            Ok(rejects) => rejects,
+        match Part::begin(beside(path, REJECTS_ENDING), &rejects_header, replaces) {
+            Ok(rejects) => Ok((flagged, rejects)),
             Err(error) => {
                 flagged.discard();
-                return Err(error);
+                Err(error)
             }
-        };
-        let checkpoint = Checkpoint {
-            fingerprint,
-            position: Position::default(),
-            whole: None,
-            flagged_bytes: flagged.written,
-            rejects_bytes: rejects.written,
-            counts: Counts::default(),
-            ledger: Ledger::begin(),
-            finished: false,
-        };
-        Ok(Self { path: path.to_owned(), layout, flagged, rejects, checkpoint, replaces })
+        }
     }
 
     /// Takes away what was begun.
     pub(super) fn discard(self) {
         self.flagged.discard();
         self.rejects.discard();
+        let _ = self.claim.end(); // why the run ends is told
     }
 
-    /// Goes on from a checkpoint.
+    /// Goes on from the checkpoint of a claim; from the first one it begins anew.
     ///
     /// # Errors
     /// Where what was written is not there any more.
-    pub fn resume(path: &Path, checkpoint: Checkpoint, layout: Layout, replaces: bool) -> Result<Self, RescreenError> {
-        let flagged = Part::resume(path.to_owned(), checkpoint.flagged_bytes)?;
-        let rejects = Part::resume(beside(path, REJECTS_ENDING), checkpoint.rejects_bytes)?;
-        Ok(Self { path: path.to_owned(), layout, flagged, rejects, checkpoint, replaces })
+    pub(super) fn resume(
+        path: &Path,
+        (claim, checkpoint): (Claim, Checkpoint),
+        layout: Layout,
+        replaces: bool,
+    ) -> Result<Self, RescreenError> {
+        let (flagged, rejects) = if checkpoint.position.is_beginning() {
+            Self::parts(path, layout, true)?
+        } else {
+            let rejects = beside(path, REJECTS_ENDING);
+            (Part::resume(path.to_owned(), checkpoint.flagged_bytes)?, Part::resume(rejects, checkpoint.rejects_bytes)?)
+        };
+        let kept = checkpoint.counts.rows;
+        Ok(Self { path: path.to_owned(), layout, flagged, rejects, checkpoint, claim, kept, replaces })
     }
 
     /// The error that a row could not be written.
@@ -166,6 +193,11 @@ impl Output {
         &mut self.checkpoint.whole
     }
 
+    /// How many rows the checkpoint covers that lies there.
+    pub(super) const fn kept(&self) -> u64 {
+        self.kept
+    }
+
     /// How far the inputs were read.
     #[must_use]
     pub const fn position(&self) -> Position {
@@ -185,27 +217,34 @@ impl Output {
         Ok(())
     }
 
-    /// Puts on the disk what is written so far, and how far that is.
+    /// Puts on the disk what is written so far, and how far that is; but where nobody could go on from there, the last checkpoint
+    /// stays.
     ///
     /// # Errors
     /// Where it cannot be written.
     pub fn checkpoint(&mut self) -> Result<(), RescreenError> {
+        if !self.checkpoint.is_of_use() {
+            return Ok(());
+        }
         self.flagged.sync()?;
         self.rejects.sync()?;
         self.checkpoint.flagged_bytes = self.flagged.written;
         self.checkpoint.rejects_bytes = self.rejects.written;
-        self.checkpoint.write(&checkpoint_of(&self.path))
+        self.claim.keep(&self.checkpoint)?;
+        self.kept = self.checkpoint.counts.rows;
+        Ok(())
     }
 
-    /// Puts everything in its place, all but the checkpoint; `day` is the day that a workbook says.
+    /// Puts everything in its place, all but the checkpoint; `day` is the day that a workbook says. What it came to is another's to
+    /// note; then the claim can end.
     ///
     /// # Errors
     /// Where that fails.
-    pub fn finish(mut self, day: Date, divisions: &Divisions) -> Result<Counts, RescreenError> {
+    pub fn finish(mut self, day: Date, divisions: &Divisions) -> Result<(Counts, Claim), RescreenError> {
         self.checkpoint.finished = true;
         self.checkpoint()?;
         Finishing { path: &self.path, layout: self.layout, day, divisions, replaces: self.replaces }.finish(&self.checkpoint)?;
-        Ok(self.checkpoint.counts)
+        Ok((self.checkpoint.counts, self.claim))
     }
 }
 
@@ -262,18 +301,16 @@ impl Finishing<'_> {
     }
 }
 
-/// Takes away what vouches for what an earlier run has written, before any of that is written over: nobody goes on with it then.
-fn forget(path: &Path) -> io::Result<()> {
-    let checkpoint = checkpoint_of(path);
-    let earlier = Checkpoint::read(&checkpoint);
-    match fs::remove_file(&checkpoint) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        removed => removed?,
-    }
-    sync_folder(path)?;
-    match earlier.filter(|earlier| earlier.finished).map(|earlier| fs::remove_file(made_of(path, &earlier))) {
-        Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+/// Puts a first checkpoint in place of the one that vouches for what an earlier run has written, before any of that is written over:
+/// nobody goes on with it then.
+fn forget(path: &Path, mut claim: Claim, first: &Checkpoint) -> Result<Claim, RescreenError> {
+    let earlier = claim.checkpoint().ok();
+    claim.keep(first)?;
+    sync_folder(path).map_err(RescreenError::writing(path))?;
+    let made = earlier.filter(|earlier| earlier.finished).map(|earlier| made_of(path, &earlier));
+    match made.as_ref().map(fs::remove_file) {
+        Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => Err(RescreenError::writing(path)(error)),
+        _ => Ok(claim),
     }
 }
 
@@ -308,10 +345,14 @@ fn move_to_free(from: &Path, place: &Path) -> io::Result<()> {
     }
 }
 
+/// The folder of a file.
+pub(super) fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Puts on the disk what is in the folder of a file.
 pub(crate) fn sync_folder(file: &Path) -> io::Result<()> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
+    File::open(folder_of(file))?.sync_all()
 }
 
 /// Where the checkpoint of an output lies.
@@ -355,13 +396,4 @@ pub fn written_of(path: &Path) -> Vec<PathBuf> {
     written.extend([beside(&checkpoint, "new"), checkpoint, part, rejects_part]);
     written.extend(made);
     written
-}
-
-/// Takes the checkpoint away of a run that is done.
-///
-/// # Errors
-/// Where that fails.
-pub fn tidy(path: &Path) -> Result<(), RescreenError> {
-    let checkpoint = checkpoint_of(path);
-    fs::remove_file(&checkpoint).map_err(RescreenError::writing(&checkpoint))
 }

@@ -10,7 +10,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, SyncSender, sync_channel},
     },
-    thread::{self, Scope, ScopedJoinHandle},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -19,7 +19,8 @@ use super::{
     judge::Judged,
     order::Follow,
     record::Recorder,
-    source::{Job, Position, Whole},
+    source::{Job, Position},
+    sum::{Sum, Summed},
 };
 use crate::{register::Spare, sheet::SheetError};
 
@@ -28,10 +29,15 @@ type Outcome = Result<(Judged, Position), SheetError>;
 /// A piece and where its outcome goes.
 type Task = (Job, SyncSender<Outcome>);
 
+/// Makes a judge for whoever judges.
+type Judging<'j, 'e> = dyn Fn() -> Judge<'e> + Sync + 'j;
+
 /// How a run goes.
 pub struct Run<'r> {
     /// Set when it is to stop before the end.
     pub stop: &'r AtomicBool,
+    /// Whether it waits, where it is cut short, for what the checkpoint of all that it has written needs.
+    pub waits: bool,
     /// How often to put on the disk how far it is.
     pub checkpoint_every: Duration,
     /// Whom to tell how far it is.
@@ -45,36 +51,62 @@ pub struct Run<'r> {
 ///
 /// # Errors
 /// Where an input cannot be read, the output not be written, or a firm not be recorded. What was written until then has a
-/// checkpoint; where writing failed, what was written until the last one.
-pub fn run<'e>(
-    source: &mut Source,
-    judge: &(dyn Fn() -> Judge<'e> + Sync),
-    output: &mut Output,
-    mut how: Run<'_>,
-) -> Result<bool, RescreenError> {
+/// checkpoint, where one waits for it; where writing failed, what was written until the last one.
+pub fn run(source: &mut Source, judge: &Judging<'_, '_>, output: &mut Output, how: Run<'_>) -> Result<bool, RescreenError> {
     let workers = thread::available_parallelism().map_or(1, NonZero::get);
+    let unsummed = source.unsummed().filter(|_| output.whole().is_none());
+    run_by(workers, source, judge, Writer { output, how, sum: Sum::of(unsummed), spare: &Spare::default(), clock: Instant::now })
+}
+
+/// The same with so many workers at most, and this writer.
+fn run_by(workers: usize, source: &mut Source, judge: &Judging<'_, '_>, mut writer: Writer<'_, '_>) -> Result<bool, RescreenError> {
+    let ended = match on_threads(workers, source, judge, &mut writer) {
+        Some(ended) => ended,
+        None => here(source, judge(), &mut writer),
+    };
+    let kept = if is_last(&ended) { Ok(()) } else { writer.keep_all() };
+    writer.how.follow.end();
+    kept.and(ended)
+}
+
+/// Reads on a thread of its own and judges on others, at most so many; none where there are no threads to be had.
+fn on_threads(
+    workers: usize,
+    source: &mut Source,
+    judge: &Judging<'_, '_>,
+    writer: &mut Writer<'_, '_>,
+) -> Option<Result<bool, RescreenError>> {
     let (tasks, taken) = sync_channel::<Task>(workers);
     let (places, outcomes) = sync_channel::<Receiver<Outcome>>(2 * workers);
-    let (taken, stop) = (&Mutex::new(taken), how.stop);
-    let spare = Spare::default();
-    let unsummed = source.unsummed().filter(|_| output.whole().is_none());
-    let ended = thread::scope(|scope| {
-        let mut sum = Sum { scope, unsummed, going: None };
-        for _ in 0..workers {
-            scope.spawn(|| work(taken, judge(), &spare));
+    let (taken, stop, spare) = (&Mutex::new(taken), writer.how.stop, writer.spare);
+    thread::scope(|scope| {
+        let worker = || thread::Builder::new().spawn_scoped(scope, || work(taken, judge(), spare));
+        if (0..workers).map_while(|_| worker().ok()).count() == 0 {
+            return None;
         }
-        let reader = scope.spawn(move || read(source, &tasks, &places, stop));
-        let written = write(outcomes, output, &mut how, (&mut sum, &spare));
+        let reader = thread::Builder::new().spawn_scoped(scope, move || read(source, &tasks, &places, stop)).ok()?;
+        // where a worker panicked there is no outcome, and the scope passes it on
+        let written = writer.write(outcomes.into_iter().map_while(|place| place.recv().ok()));
         let read = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        let ended = written.and(read);
-        let summed = if is_last(&ended) { Ok(()) } else { sum.wait(output) };
-        ended.and_then(|ended| summed.map(|()| ended))
+        Some(written.and(read))
+    })
+}
+
+/// Reads, judges and writes on this thread alone.
+fn here(source: &mut Source, mut judge: Judge<'_>, writer: &mut Writer<'_, '_>) -> Result<bool, RescreenError> {
+    let (stop, spare, mut read) = (writer.how.stop, writer.spare, Ok(false));
+    let outcomes = std::iter::from_fn(|| {
+        if stop.load(Ordering::Relaxed) {
+            return None;
+        }
+        match source.next_job() {
+            Ok(Some(job)) => return Some(judge.judge(&job, spare.take()).map(|judged| (judged, job.position))),
+            Ok(None) => read = Ok(true),
+            Err(error) => read = Err(error),
+        }
+        None
     });
-    how.follow.end();
-    if !is_last(&ended) {
-        output.checkpoint()?;
-    }
-    ended
+    writer.write(outcomes).and(read)
 }
 
 /// Whether no checkpoint follows here: behind the end comes the last one of all, and what could not be written has none.
@@ -108,61 +140,68 @@ fn work(taken: &Mutex<Receiver<Task>>, mut judge: Judge<'_>, spare: &Spare) {
     }
 }
 
-/// The sum of all registers, which every checkpoint must have but that of the end. They are read for it beside the run, when the
-/// first checkpoint draws near, so that a short run reads them once.
-struct Sum<'s, 'e> {
-    scope: &'s Scope<'s, 'e>,
-    unsummed: Option<Whole>,
-    going: Option<ScopedJoinHandle<'s, Result<u32, RescreenError>>>,
+/// What writes the outcomes, in their order.
+struct Writer<'w, 'r> {
+    output: &'w mut Output,
+    how: Run<'r>,
+    sum: Sum,
+    spare: &'w Spare,
+    clock: fn() -> Instant,
 }
 
-impl Sum<'_, '_> {
-    /// Begins, if it has not begun.
-    fn begin(&mut self) {
-        if let Some(whole) = self.unsummed.take() {
-            self.going = Some(self.scope.spawn(move || whole.sum()));
-        }
-    }
-
-    /// Waits until the sum is there.
-    fn wait(&mut self, output: &mut Output) -> Result<(), RescreenError> {
-        self.begin();
-        if let Some(going) = self.going.take() {
-            *output.whole() = Some(going.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+impl Writer<'_, '_> {
+    fn write(&mut self, outcomes: impl Iterator<Item = Outcome>) -> Result<(), RescreenError> {
+        let mut kept = (self.clock)();
+        for outcome in outcomes {
+            let (mut judged, position) = outcome.map_err(|error| self.output.failed(error))?;
+            if let Some(recorder) = self.how.recorder.as_deref_mut() {
+                // before it is written: what a checkpoint covers is on the watch list
+                let tally = recorder.record(std::mem::take(&mut judged.watched), self.output.ledger())?;
+                judged.counts.recorded += tally.recorded;
+                judged.counts.known += tally.known;
+            }
+            self.output.write(&judged, position)?;
+            self.spare.give(judged.flagged);
+            self.how.follow.tell(self.output.counts(), self.output.position());
+            let since = (self.clock)() - kept;
+            if since >= self.how.checkpoint_every / 2 {
+                self.sum.begin(); // in a short run it never does
+            }
+            if since >= self.how.checkpoint_every && self.has_sum() {
+                self.output.checkpoint()?;
+                self.how.follow.kept(self.output.counts(), self.output.position());
+                kept = (self.clock)();
+            }
         }
         Ok(())
     }
+
+    /// Whether the sum is there without which there is no checkpoint. It is not waited for: others write meanwhile.
+    fn has_sum(&mut self) -> bool {
+        let summed = self.sum.look();
+        self.take(summed)
+    }
+
+    fn take(&mut self, summed: Summed) -> bool {
+        match summed {
+            Ok(None) => {}
+            Ok(whole) => *self.output.whole() = whole,
+            Err(error) => self.how.follow.note(&format!("{error}: this run can be gone on with from its last checkpoint only")),
+        }
+        self.output.whole().is_some()
+    }
+
+    /// Puts on the disk how far it is, where a run is cut short.
+    fn keep_all(&mut self) -> Result<(), RescreenError> {
+        if !self.has_sum() && self.how.waits && self.sum.is_open() && !self.output.position().is_beginning() {
+            let stopped = self.how.stop.load(Ordering::Relaxed);
+            self.how.follow.note("the inputs are read to their ends for the checkpoint; Ctrl-C leaves an earlier one");
+            let summed = self.sum.wait(|| !stopped && self.how.stop.load(Ordering::Relaxed));
+            self.take(summed);
+        }
+        self.output.checkpoint()
+    }
 }
 
-/// Writes the outcomes in order.
-fn write(
-    outcomes: Receiver<Receiver<Outcome>>,
-    output: &mut Output,
-    how: &mut Run<'_>,
-    (sum, spare): (&mut Sum<'_, '_>, &Spare),
-) -> Result<(), RescreenError> {
-    let mut kept = Instant::now();
-    for place in outcomes {
-        let Ok(outcome) = place.recv() else { break }; // its worker panicked, which the scope passes on
-        let (mut judged, position) = outcome.map_err(|error| output.failed(error))?;
-        if let Some(recorder) = how.recorder.as_deref_mut() {
-            // before it is written: what a checkpoint covers is on the watch list
-            let tally = recorder.record(std::mem::take(&mut judged.watched), output.ledger())?;
-            judged.counts.recorded += tally.recorded;
-            judged.counts.known += tally.known;
-        }
-        output.write(&judged, position)?;
-        spare.give(judged.flagged);
-        how.follow.tell(output.counts(), output.position());
-        if kept.elapsed() >= how.checkpoint_every / 2 {
-            sum.begin();
-        }
-        if kept.elapsed() >= how.checkpoint_every {
-            sum.wait(output)?;
-            output.checkpoint()?;
-            how.follow.kept(output.counts(), output.position());
-            kept = Instant::now();
-        }
-    }
-    Ok(())
-}
+#[cfg(test)]
+mod tests;

@@ -110,6 +110,14 @@ impl Follow for Progress {
         self.show(counts.rows);
     }
 
+    fn note(&mut self, what: &str) {
+        let say = || anstream::eprintln!("mingcha: {what}");
+        match &self.bar {
+            Some(bar) => bar.suspend(say),
+            None => say(),
+        }
+    }
+
     fn end(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

@@ -1,18 +1,19 @@
 //! The registers of a run, one after the other, and how far they were read.
 
 use std::{
-    fs::File,
-    io::{self, Read},
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
 use serde::{Deserialize, Serialize};
 
-use super::RescreenError;
+use super::{
+    RescreenError,
+    sum::{Summing, Whole},
+};
 use crate::register::{Options, Piece, Records, Register};
 
 /// How far the registers were read.
@@ -106,34 +107,36 @@ impl Source {
         Ok(())
     }
 
-    /// Steps over what an earlier run has read of registers that had this sum as a whole.
+    /// Steps over what an earlier run has read of registers that had this sum as a whole; says whether it came there before it was
+    /// told to stop.
     ///
     /// # Errors
     /// [`RescreenError::Changed`] where they are not what that run has read.
-    pub fn skip_to(&mut self, to: Position, whole: Option<u32>) -> Result<(), RescreenError> {
+    pub fn skip_to(&mut self, to: Position, whole: Option<u32>, stop: &AtomicBool) -> Result<bool, RescreenError> {
         self.position.input = to.input;
         self.done = self.sizes().into_iter().take(to.input).flatten().sum();
         self.read.store(self.done, Ordering::Relaxed);
-        if !to.is_beginning() && Some(self.whole().sum()?) != whole {
-            return Err(RescreenError::Changed("what is in the inputs".to_owned()));
+        if !to.is_beginning() {
+            let Some(sum) = Whole::of(&self.inputs).sum(stop)? else { return Ok(false) };
+            if Some(sum) != whole {
+                return Err(RescreenError::Changed("what is in the inputs".to_owned()));
+            }
         }
         while self.position.pieces < to.pieces {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(false);
+            }
             if self.next_job()?.is_none_or(|job| job.position.input != to.input) {
                 break;
             }
         }
-        if self.position == to { Ok(()) } else { Err(RescreenError::Changed(format!("the input {}", self.name(to.input)))) }
+        if self.position == to { Ok(true) } else { Err(RescreenError::Changed(format!("the input {}", self.name(to.input)))) }
     }
 
-    /// Those that are files.
-    fn whole(&self) -> Whole {
-        let files = self.inputs.iter().zip(self.sizes()).filter(|(_, size)| size.is_some());
-        Whole(files.map(|(input, _)| input.clone()).collect())
-    }
-
-    /// What is to be summed up before a run can go on later from where this one is stopped.
-    pub(super) fn unsummed(&self) -> Option<Whole> {
-        self.resumable.then(|| self.whole())
+    /// How the registers are summed up, before a run can go on later from where this one is stopped.
+    pub(super) fn unsummed(&self) -> Option<Arc<Summing>> {
+        let whole = Whole::of(&self.inputs);
+        self.resumable.then(|| -> Arc<Summing> { Arc::new(move |stop: &AtomicBool| whole.sum(stop)) })
     }
 
     fn name(&self, input: usize) -> String {
@@ -169,35 +172,6 @@ impl Source {
     }
 }
 
-/// The registers that are files, as a whole.
-pub(super) struct Whole(Vec<PathBuf>);
-
-impl Whole {
-    /// Their CRC-32, for which all of them are read.
-    ///
-    /// # Errors
-    /// Where one cannot be read.
-    pub(super) fn sum(&self) -> Result<u32, RescreenError> {
-        let mut crc = crc32fast::Hasher::new();
-        for input in &self.0 {
-            let sum = File::open(input).and_then(|file| add_all(file, &mut crc));
-            sum.map_err(|error| RescreenError::Input { input: input.clone(), error: error.into() })?;
-        }
-        Ok(crc.finalize())
-    }
-}
-
-/// Adds all bytes of a file to a sum.
-pub(super) fn add_all(mut file: File, crc: &mut crc32fast::Hasher) -> io::Result<()> {
-    let mut bytes = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut bytes)? {
-            0 => return Ok(()),
-            read => crc.update(&bytes[..read]),
-        }
-    }
-}
-
 impl Open {
     fn new(input: &std::path::Path, options: &Options) -> Result<Self, crate::register::OpenError> {
         let register = Register::open(input, options)?;
@@ -225,14 +199,19 @@ mod tests {
             positions.push((job.position, one.read().load(Ordering::Relaxed)));
         }
         assert_eq!(positions.iter().map(|(_, read)| *read).collect::<Vec<_>>(), [size, 2 * size, 3 * size]);
-        let whole = Some(one.whole().sum().expect("they are read"));
+        let go_on = AtomicBool::new(false);
+        let whole = Whole::of(&inputs).sum(&go_on).expect("they are read");
         for (position, read) in positions {
             let mut other = source();
-            other.skip_to(position, whole).expect("they are the same");
+            assert!(other.skip_to(position, whole, &go_on).expect("they are the same"));
             assert_eq!(other.read().load(Ordering::Relaxed), read);
         }
         let mut other = source();
-        other.skip_to(Position { input: 2, ..Position::default() }, whole).expect("they are the same");
+        let last = Position { input: 2, ..Position::default() };
+        assert!(other.skip_to(last, whole, &go_on).expect("they are the same"));
         assert_eq!(other.read().load(Ordering::Relaxed), 2 * size);
+        for to in [last, Position { pieces: 1, ..Position::default() }] {
+            assert!(!source().skip_to(to, whole, &AtomicBool::new(true)).expect("it is stopped"));
+        }
     }
 }

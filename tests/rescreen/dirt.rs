@@ -208,6 +208,11 @@ fn a_workbook_is_read_without_its_texts_in_memory() {
 #[test]
 fn what_is_no_register_is_refused() {
     let bureau = Bureau::new();
+    for (most, why) in [("17179869183", "none.csv"), ("17179869184", "--most-expanded")] {
+        let output = bureau.run(&["none.csv"], "out.csv", &["--most-expanded", most]); // GiB, of which the bytes are counted
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(why) && said.contains("--most-expanded") == (why == "--most-expanded"), "{most}: {said}");
+    }
     bureau.write("empty.csv", "");
     bureau.write("blank.csv", "\n\n");
     bureau.write("nameless.csv", "甲,乙\n1,2\n");

@@ -14,9 +14,9 @@ use mingcha::{
     jurisdiction::Region,
     register::Options,
     rescreen::{
-        Counts, Order, RescreenError,
-        order::{Ended, Follow, Hands, Judging},
-        output::{beside_of, made_of},
+        Checkpoint, Claim, Counts, Order, RescreenError,
+        order::{Ended, Follow, Found, Hands, Judging},
+        output::{beside_of, checkpoint_of, made_of},
         source::Position,
     },
     sheet::CsvOptions,
@@ -26,13 +26,13 @@ use mingcha::{
 use super::{Bureau, resume::register};
 use crate::support::engine;
 
-/// Does something when a run is about to begin, or has put on the disk how far it is.
+/// Does something when a run is about to begin, or has written something.
 struct Then<'f> {
     begins: &'f dyn Fn(),
-    kept: &'f dyn Fn(),
+    wrote: &'f dyn Fn(),
 }
 
-const NOBODY: Then<'static> = Then { begins: &|| {}, kept: &|| {} };
+const NOBODY: Then<'static> = Then { begins: &|| {}, wrote: &|| {} };
 
 impl Follow for Then<'_> {
     fn begins(&mut self) -> Result<(), RescreenError> {
@@ -40,9 +40,8 @@ impl Follow for Then<'_> {
         Ok(())
     }
     fn begin(&mut self, _: Arc<AtomicU64>, _: Option<u64>, _: &Counts) {}
-    fn tell(&mut self, _: &Counts, _: Position) {}
-    fn kept(&mut self, _: &Counts, _: Position) {
-        (self.kept)();
+    fn tell(&mut self, _: &Counts, _: Position) {
+        (self.wrote)();
     }
     fn end(&mut self) {}
 }
@@ -64,6 +63,11 @@ fn order(bureau: &Bureau, out: &str) -> Order {
     }
 }
 
+/// The checkpoint that an order left.
+fn left(order: &Order) -> Option<Checkpoint> {
+    Checkpoint::read(&checkpoint_of(&order.out))
+}
+
 /// Carries the order out, or goes on with it.
 fn carried_out(order: &Order) -> Result<Ended, RescreenError> {
     followed(order, NOBODY)
@@ -71,8 +75,12 @@ fn carried_out(order: &Order) -> Result<Ended, RescreenError> {
 
 fn followed(order: &Order, mut follow: Then<'_>) -> Result<Ended, RescreenError> {
     let stop = AtomicBool::new(false);
-    let hands = Hands { stop: &stop, checkpoint_every: Duration::ZERO, follow: &mut follow, recorder: None };
-    order.carry_out(Judging { engine: engine(), delta: None, day: jiff::civil::date(2026, 11, 1) }, order.earlier(), hands)
+    let hands = Hands { stop: &stop, waits: true, checkpoint_every: Duration::ZERO, follow: &mut follow, recorder: None };
+    let found = match Claim::take(&order.out)? {
+        Some(claim) => Found::Begun(claim, Box::new(left(order).expect("a checkpoint"))),
+        None => Found::Nothing,
+    };
+    order.carry_out(Judging { engine: engine(), delta: None, day: jiff::civil::date(2026, 11, 1) }, found, hands)
 }
 
 fn renamed(from: &Path, to: &Path) {
@@ -86,13 +94,13 @@ fn it_is_gone_on_with_at_every_step() {
     for out in ["out.csv", "out.jsonl", "out.xlsx", "out.parquet"] {
         let (order, at) = (order(&bureau, out), |ending: &str| bureau.path(&format!("{out}{ending}")));
         let spooled = [".xlsx", ".parquet"].iter().any(|ending| out.ends_with(ending));
-        let out_or_made = || if spooled { made_of(&at(""), &order.earlier().expect("a checkpoint")) } else { at("") };
+        let out_or_made = || if spooled { made_of(&at(""), &left(&order).expect("a checkpoint")) } else { at("") };
         let in_the_way = || drop(fs::create_dir(out_or_made())); // of its finish; it may be there
-        followed(&order, Then { kept: &in_the_way, ..NOBODY }).expect_err("it cannot be put in its place");
+        followed(&order, Then { wrote: &in_the_way, ..NOBODY }).expect_err("it cannot be put in its place");
         fs::remove_dir(out_or_made()).expect("removed");
-        assert!(order.earlier().expect("a checkpoint").finished, "{out}");
+        assert!(left(&order).expect("a checkpoint").finished, "{out}");
         let spool = fs::read(at(".part")).expect("it is beside");
-        let Ok(Ended::Done(counts)) = carried_out(&order) else { panic!("{out} is not gone on with") };
+        let Ok(Ended::Done { counts, .. }) = carried_out(&order) else { panic!("{out} is not gone on with") };
         let done = [at(""), at(".rejects.csv")].map(|file| fs::read(file).expect("it is in its place"));
         let steps: [&dyn Fn(); 5] = [
             &|| renamed(&at(""), &if spooled { out_or_made() } else { at(".part") }), // nothing was put in its place yet
@@ -110,7 +118,7 @@ fn it_is_gone_on_with_at_every_step() {
         for (step, undo) in steps.iter().enumerate() {
             undo();
             match carried_out(&order) {
-                Ok(Ended::Done(again)) => assert_eq!(again, counts, "{out} {step}"),
+                Ok(Ended::Done { counts: again, .. }) => assert_eq!(again, counts, "{out} {step}"),
                 other => panic!("{out} {step}: {other:?}"),
             }
             for (file, done) in [at(""), at(".rejects.csv")].iter().zip(&done) {
@@ -148,7 +156,7 @@ fn what_has_the_name_of_something_half_made_is_not_touched() {
         let order = Order { replaces, ..order(&bureau, &format!("out-{replaces}.xlsx")) };
         let theirs = format!("out-{replaces}.xlsx.new");
         let put = || drop(bureau.write(&theirs, "a person's"));
-        assert!(matches!(followed(&order, Then { kept: &put, ..NOBODY }), Ok(Ended::Done(_))));
+        assert!(matches!(followed(&order, Then { wrote: &put, ..NOBODY }), Ok(Ended::Done { .. })));
         assert!(bureau.read(&theirs) == "a person's" && order.out.exists());
     }
 }

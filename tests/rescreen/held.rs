@@ -2,8 +2,8 @@
 
 use std::{
     fmt::Write as _,
-    io::Write,
-    process::{Child, ChildStdin, Command, Output, Stdio},
+    io::{BufRead, BufReader, Write},
+    process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -83,6 +83,25 @@ impl Held {
         let sent = Command::new("kill").args([sign, &self.child.id().to_string()]).status().expect("there is kill");
         assert!(sent.success());
         self
+    }
+
+    /// Interrupts it, and once more when it has said something; rows come without end.
+    pub(crate) fn interrupted_twice(self, between: &str) -> ExitStatus {
+        let Self { mut child, mut input, row, .. } = self.signalled("-INT");
+        let sending = std::thread::spawn(move || while input.write_all(row(1).as_bytes()).is_ok() {});
+        let mut said = BufReader::new(child.stderr.take().expect("piped")).lines();
+        assert!(said.any(|line| line.expect("a text").contains(between)), "it does not say it");
+        let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("there is kill");
+        assert!(sent.success());
+        let status = child.wait().expect("it ended");
+        sending.join().expect("nobody reads");
+        status
+    }
+
+    /// Ends its register; and how many rows that has.
+    pub(crate) fn closed(self) -> (Output, usize) {
+        drop(self.input);
+        (self.child.wait_with_output().expect("it ended"), self.rows)
     }
 
     /// Sends rows until it ends, which it does by itself; and how many it was sent.

@@ -161,6 +161,7 @@ fn a_folder_that_nobody_serves_does_too() {
     assert_eq!(recorded(&bureau.rescreen(&["firms.tsv"], "out.csv", &["--record", "--data", "data"])), [0, 3]);
     assert_eq!(journal(&bureau).len(), 3);
     refused(&bureau.run(&["firms.tsv"], "no.csv", &["--record", "--server", "http://127.0.0.1:1"]), 3, &["cannot connect"]);
+    refused(&bureau.run(&["firms.tsv"], "no.csv", &["--record", "--data", "nowhere"]), 2, &["--data: nowhere is no folder"]);
     assert!(!there(&bureau.path("no.csv.checkpoint")));
 }
 

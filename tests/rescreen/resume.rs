@@ -1,6 +1,8 @@
 //! A run that is stopped goes on to the same bytes.
 
-use std::{fs, process::Command};
+use std::{fs, io::Write, process::Command};
+
+use mingcha::rescreen::{Checkpoint, output::made_of};
 
 pub(crate) use super::held::register;
 use super::{
@@ -12,9 +14,10 @@ use super::{
 /// Stops a run behind its first checkpoint; gives how many rows it was sent.
 fn stop(bureau: &Bureau, inputs: &[&str], out: &str, sign: &str) -> usize {
     let checkpoint = bureau.path(&format!("{out}.checkpoint"));
+    let rows_kept = || Checkpoint::read(&checkpoint).map_or(0, |checkpoint| checkpoint.counts.rows);
     let held = Held::begin(bureau.command(inputs, out, &["--checkpoint-every", "0"]), row);
-    let (output, rows) = held.until(|| there(&checkpoint)).signalled(sign).ended();
-    assert!(there(&checkpoint), "{output:?}");
+    let (output, rows) = held.until(|| rows_kept() > 0).signalled(sign).ended();
+    assert!(rows_kept() > 0, "{output:?}");
     assert!(!there(&bureau.path(out)), "{output:?}");
     if sign == "-INT" {
         assert_eq!(output.status.code(), Some(4), "{output:?}");
@@ -130,7 +133,50 @@ fn what_is_begun_anew_leaves_nothing_to_go_on_with_of_the_old() {
     held.waiting_until(|| size() == 0).signalled("-KILL").ended();
     let output = fed(bureau.command(&["-"], "out.csv", &["--resume"]), &register(rows));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code() == Some(2) && said.contains("nothing to go on with"), "{said}");
+    assert!(output.status.code() == Some(2) && said.contains("an option changed"), "{said}");
+    let anew = told(&finished(&bureau, &["-"], "out.csv", &["--resume", "--region", "320100"], rows)); // from its own beginning
+    assert_eq!(anew, told(&finished(&bureau, &["-"], "whole.csv", &["--region", "320100"], rows)));
+    same(&bureau, "whole.csv", "out.csv");
+}
+
+#[test]
+fn what_is_half_made_goes_with_the_run_that_is_thrown_away() {
+    let bureau = Bureau::new();
+    bureau.write("firms.csv", register(100));
+    fs::create_dir(bureau.path("out.xlsx")).expect("made"); // in the way of what is made
+    let output = bureau.run(&["firms.csv"], "out.xlsx", &[]);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let made = made_of(&bureau.path("out.xlsx"), &Checkpoint::read(&bureau.path("out.xlsx.checkpoint")).expect("it is there"));
+    assert!(there(&made));
+    fs::remove_dir(bureau.path("out.xlsx")).expect("removed");
+    bureau.rescreen(&["firms.csv"], "out.xlsx", &["--restart"]);
+    assert_eq!(bureau.files(), ["firms.csv", "out.xlsx", "out.xlsx.rejects.csv"]);
+}
+
+#[test]
+fn a_run_that_is_killed_before_it_has_written_anything_begins_anew() {
+    let bureau = Bureau::new();
+    let checkpoint = bureau.path("out.csv.checkpoint");
+    let held = Held::begin(bureau.command(&["-"], "out.csv", &["--checkpoint-every", "3600"]), row);
+    let (_, rows) = held.waiting_until(|| there(&checkpoint)).signalled("-KILL").ended();
+    assert!(Checkpoint::read(&checkpoint).expect("it is whole").position.is_beginning());
+    let text = bureau.read("out.csv.checkpoint");
+    for (left, why) in [(None, "is missing"), (Some("{"), "is damaged")] {
+        match left {
+            None => fs::remove_file(&checkpoint).expect("removed"),
+            Some(left) => fs::write(&checkpoint, left).expect("written"),
+        }
+        let output = fed(bureau.command(&["-"], "out.csv", &["--resume"]), "");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && said.contains(why), "{why}: {said}");
+    }
+    fs::write(&checkpoint, text).expect("written");
+    for part in ["out.csv.part", "out.csv.rejects.csv.part"] {
+        bureau.write(part, "half a line"); // nothing vouches for what lies there
+    }
+    let said = finished(&bureau, &["-"], "out.csv", &["--resume"], rows);
+    assert_eq!(told(&said), told(&finished(&bureau, &["-"], "whole.csv", &[], rows)));
+    same(&bureau, "whole.csv", "out.csv");
 }
 
 /// The command with files of at most so many bytes, or hardly more.
@@ -156,4 +202,19 @@ fn what_cannot_be_written_on_is_gone_on_with_when_it_can() {
     let said = finished(&bureau, &["-"], "out.csv", &["--resume"], rows);
     assert_eq!(told(&said), told(&finished(&bureau, &["-"], "whole.csv", &[], rows)));
     same(&bureau, "whole.csv", "out.csv");
+}
+
+#[test]
+fn what_waits_for_its_sum_says_so_and_ends_when_it_is_told_again() {
+    let bureau = Bureau::new();
+    let vast = fs::File::create(bureau.write("vast.csv", "")).expect("made");
+    (&vast).write_all(register(1).as_bytes()).expect("written");
+    vast.set_len(4 << 40).expect("a file with a hole"); // nobody reads it to its end here
+    let args = ["--checkpoint-every", "0"];
+    let held = Held::begin(bureau.command(&["-", "vast.csv"], "out.csv", &args), row);
+    let size = || fs::metadata(bureau.path("out.csv.part")).map_or(0, |data| data.len());
+    let ended = held.until(|| size() > 0).interrupted_twice("the inputs are read to their ends");
+    assert_eq!(ended.code(), Some(130));
+    let left = Checkpoint::read(&bureau.path("out.csv.checkpoint")).expect("the one before it is there");
+    assert!(left.position.is_beginning() && left.whole.is_none());
 }

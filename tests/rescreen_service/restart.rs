@@ -1,14 +1,23 @@
 //! Operations outlive the service, however it ends.
+//!
+//! How fast a run is, nobody knows. So each test begins with a register of some rows, and again with four times as many where all was
+//! done before the service could be ended in its midst.
 
-use mingcha::wire::v1::{RescreenMetadata, RescreenOptions, RescreenState, StartRescreenRequest};
+use std::time::Duration;
+
+use mingcha::wire::{
+    longrunning::GetOperationRequest,
+    v1::{RescreenMetadata, RescreenOptions, RescreenState, StartRescreenRequest},
+};
 
 use super::{Service, error, metadata, options, response, state};
-use crate::rescreen::{FIRMS, resume::register};
+use crate::rescreen::{
+    FIRMS,
+    held::{Held, fed, row},
+    resume::register,
+    told,
+};
 
-/// Rows of which the output is longer than [`MIDDLE`].
-const ROWS: usize = 30_000;
-/// Rows enough that a run is not at its end before a signal comes.
-const MANY: usize = 120_000;
 /// How long an output is in the middle of a run.
 const MIDDLE: usize = 3 << 20;
 
@@ -21,47 +30,82 @@ enum End {
     Stopped,
 }
 
+/// So many rows, the output of which is longer than [`MIDDLE`]; then more each time.
+fn more_and_more() -> impl Iterator<Item = usize> {
+    std::iter::successors(Some(30_000), |rows| Some(rows * 4))
+}
+
 impl Service {
-    /// Has the service end while an operation goes on, which is so far.
-    async fn ends(&mut self, end: End, name: &str, far: impl Fn(&RescreenMetadata) -> bool) {
-        match end {
-            End::Killed(bytes) => self.server.dies_writing(bytes),
-            End::Stopped => {
-                self.until(name, far).await;
-                self.server.signal("TERM");
-            }
+    /// Ends the service while an operation goes on that is so far; says whether that was before it had its output.
+    async fn ends(&mut self, end: End, (name, output): (&str, &str), far: impl Fn(&RescreenMetadata) -> bool) -> bool {
+        if let End::Killed(bytes) = end {
+            self.server.dies_writing(bytes);
         }
+        let looking = async {
+            loop {
+                let asked = GetOperationRequest { name: name.to_owned() };
+                match self.operations().get_operation(asked).await.map(tonic::Response::into_inner) {
+                    Ok(operation) if operation.done || (end == End::Stopped && far(&metadata(&operation))) => break,
+                    Ok(_) => tokio::time::sleep(Duration::from_millis(2)).await,
+                    Err(_) => break, // it was killed
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(120), looking).await.expect("it comes to it in time");
+        self.server.signal("TERM");
         self.server.wait();
+        !self.bureau.path(output).exists()
     }
 }
 
-async fn interrupted(output: &str, rows: usize, end: End) {
-    let mut service = Service::open(&[]).await;
-    service.bureau.write("firms.csv", register(rows));
-    service.bureau.write("few.tsv", FIRMS);
-    let running = service.start("firms.csv", output).await.expect("it starts").name;
-    let queued = service.start("few.tsv", "queued.csv").await.expect("it starts").name;
-    service.ends(end, &running, |said| said.checkpoint.as_ref().is_some_and(|at| at.read > 0)).await;
-    assert!(!service.bureau.path(output).exists(), "it was done before it could be interrupted");
-    assert!(service.bureau.path(&format!("{output}.checkpoint")).exists());
-    let service = service.again(&[]).await;
-    for (name, read) in [(&running, rows + rows / 1000), (&queued, 5)] {
-        assert_eq!(response(&service.ended(name).await).read, read as u64);
+/// A service that has ended in the midst of an operation, which has a checkpoint of what it wrote; and the operation.
+async fn interrupted_behind_a_checkpoint() -> (Service, String) {
+    for rows in more_and_more() {
+        let mut service = Service::open(&[]).await;
+        service.bureau.write("firms.csv", register(rows));
+        let name = service.start("firms.csv", "out.csv").await.expect("it starts").name;
+        if service.ends(End::Stopped, (&name, "out.csv"), has_checkpoint).await {
+            return (service, name);
+        }
     }
-    service.same_as_the_command_line("firms.csv", output, &[]);
-    service.same_as_the_command_line("few.tsv", "queued.csv", &[]);
-    let left = service.bureau.files();
-    assert_eq!(left.len(), 6, "two registers, two outputs and their rejects: {left:?}");
+    unreachable!("there is no end of rows");
+}
+
+fn has_checkpoint(said: &RescreenMetadata) -> bool {
+    said.checkpoint.as_ref().is_some_and(|at| at.read > 0)
+}
+
+async fn interrupted(output: &str, end: End) {
+    for rows in more_and_more() {
+        let mut service = Service::open(&[]).await;
+        service.bureau.write("firms.csv", register(rows));
+        service.bureau.write("few.tsv", FIRMS);
+        let running = service.start("firms.csv", output).await.expect("it starts").name;
+        let queued = service.start("few.tsv", "queued.csv").await.expect("it starts").name;
+        if !service.ends(end, (&running, output), has_checkpoint).await {
+            continue;
+        }
+        assert!(service.bureau.path(&format!("{output}.checkpoint")).exists());
+        let service = service.again(&[]).await;
+        for (name, read) in [(&running, rows + rows / 1000), (&queued, 5)] {
+            assert_eq!(response(&service.ended(name).await).read, read as u64);
+        }
+        service.same_as_the_command_line("firms.csv", output, &[]);
+        service.same_as_the_command_line("few.tsv", "queued.csv", &[]);
+        let left = service.bureau.files();
+        assert_eq!(left.len(), 6, "two registers, two outputs and their rejects: {left:?}");
+        return;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_was_killed_goes_on_to_the_same_bytes() {
-    interrupted("out.csv", ROWS, End::Killed(MIDDLE)).await;
+    interrupted("out.csv", End::Killed(MIDDLE)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_was_stopped_goes_on_to_the_same_bytes() {
-    interrupted("out.xlsx", MANY, End::Stopped).await;
+    interrupted("out.xlsx", End::Stopped).await;
 }
 
 /// The lines of the journal: one a record.
@@ -71,42 +115,43 @@ fn recorded(service: &Service) -> u64 {
     journal.map(|file| lines(file.expect("a file").path()) as u64).sum()
 }
 
-async fn recording(rows: usize, end: End, more: &[&str]) {
-    let mut service = Service::open(more).await;
-    service.bureau.write("firms.csv", register(rows));
-    let request = StartRescreenRequest {
-        inputs: vec!["firms.csv".to_owned()],
-        output: "out.csv".to_owned(),
-        options: Some(RescreenOptions { record: true, ..options() }),
-    };
-    let name = service.starts().start_rescreen(request).await.expect("it starts").into_inner().name;
-    service.ends(end, &name, |said| said.recorded > 0).await;
-    let before = recorded(&service);
-    assert!(before > 0 && !service.bureau.path("out.csv").exists(), "it was not in its middle: {before} recorded");
-    let service = service.again(&[]).await;
-    let response = response(&service.ended(&name).await);
-    assert_eq!((response.recorded, response.known), (response.flagged, 0), "as where nothing had stopped it");
-    service.same_as_the_command_line("firms.csv", "out.csv", &[]);
-    assert_eq!(recorded(&service), response.flagged);
+async fn recording(end: End, more: &[&str]) {
+    for rows in more_and_more() {
+        let mut service = Service::open(more).await;
+        service.bureau.write("firms.csv", register(rows));
+        let request = StartRescreenRequest {
+            inputs: vec!["firms.csv".to_owned()],
+            output: "out.csv".to_owned(),
+            options: Some(RescreenOptions { record: true, ..options() }),
+        };
+        let name = service.starts().start_rescreen(request).await.expect("it starts").into_inner().name;
+        if !service.ends(end, (&name, "out.csv"), |said| said.recorded > 0).await {
+            continue;
+        }
+        assert!(recorded(&service) > 0);
+        let service = service.again(&[]).await;
+        let response = response(&service.ended(&name).await);
+        assert_eq!((response.recorded, response.known), (response.flagged, 0), "as where nothing had stopped it");
+        service.same_as_the_command_line("firms.csv", "out.csv", &[]);
+        assert_eq!(recorded(&service), response.flagged);
+        return;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_records_and_was_stopped_records_each_once() {
-    recording(18_000, End::Stopped, &[]).await;
+    recording(End::Stopped, &[]).await;
 }
 
 /// With its last checkpoint at its beginning: all that it recorded was recorded behind it.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_records_and_was_killed_counts_what_it_had_recorded() {
-    recording(9_000, End::Killed(1 << 20), &["--rescreen-checkpoint-every", "1h"]).await;
+    recording(End::Killed(1 << 20), &["--rescreen-checkpoint-every", "1h"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_register_that_changed_meanwhile_is_not_gone_on_with() {
-    let mut service = Service::open(&[]).await;
-    service.bureau.write("firms.csv", register(ROWS));
-    let name = service.start("firms.csv", "out.csv").await.expect("it starts").name;
-    service.ends(End::Killed(MIDDLE), &name, |_| true).await;
+    let (service, name) = interrupted_behind_a_checkpoint().await;
     let text = service.bureau.read("firms.csv");
     service.bureau.write("firms.csv", text.replacen("某地众诚", "某市众诚", 1)); // as long as before
     let service = service.again(&[]).await;
@@ -119,16 +164,37 @@ async fn a_register_that_changed_meanwhile_is_not_gone_on_with() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_whose_output_another_run_has_taken_meanwhile_takes_nothing_away() {
+    let (service, name) = interrupted_behind_a_checkpoint().await;
+    let part = service.bureau.path("out.csv.part");
+    let held = Held::begin(service.bureau.command(&["-"], "out.csv", &["--restart"]), row);
+    let held = held.waiting_until(|| std::fs::metadata(&part).is_ok_and(|data| data.len() == 0));
+    let service = service.again(&[]).await;
+    let (code, message) = error(&service.ended(&name).await);
+    assert!(code == tonic::Code::FailedPrecondition && message.starts_with("another run is writing out.csv"), "{code:?} {message}");
+    let (output, rows) = held.until(|| part.metadata().is_ok_and(|data| data.len() > 0)).closed();
+    let whole = fed(service.bureau.command(&["-"], "whole.csv", &[]), &register(rows));
+    assert!(output.status.success() && whole.status.success(), "{output:?}");
+    assert_eq!(told(&String::from_utf8_lossy(&output.stdout)), told(&String::from_utf8_lossy(&whole.stdout)));
+    assert!(service.bytes("out.csv") == service.bytes("whole.csv"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_that_ends_the_service_again_and_again_is_not_tried_for_ever() {
     let rarely = ["--rescreen-checkpoint-every", "1h"];
-    let mut service = Service::open(&[]).await.again(&rarely).await;
-    service.bureau.write("firms.csv", register(ROWS));
-    let name = service.start("firms.csv", "out.csv").await.expect("it starts").name;
-    for _ in 0..3 {
-        service.ends(End::Killed(MIDDLE), &name, |_| true).await; // its record says that it goes on
-        service = service.again(&rarely).await;
+    'more: for rows in more_and_more() {
+        let mut service = Service::open(&rarely).await;
+        service.bureau.write("firms.csv", register(rows));
+        let name = service.start("firms.csv", "out.csv").await.expect("it starts").name;
+        for _ in 0..3 {
+            if !service.ends(End::Killed(MIDDLE), (&name, "out.csv"), |_| true).await {
+                continue 'more;
+            }
+            service = service.again(&rarely).await; // its record says that it went on
+        }
+        let (code, message) = error(&service.get(&name).await);
+        assert!(code == tonic::Code::Internal && message.contains("three times"), "{code:?} {message}");
+        assert!(service.bureau.path("out.csv.part").exists(), "what it wrote stays");
+        return;
     }
-    let (code, message) = error(&service.get(&name).await);
-    assert!(code == tonic::Code::Internal && message.contains("three times"), "{code:?} {message}");
-    assert!(service.bureau.path("out.csv.part").exists(), "what it wrote stays");
 }

@@ -1,0 +1,158 @@
+//! The claim (占用) on an output: its checkpoint lies there, locked, from before the first byte of a run is written until everything
+//! is in its place. No other run writes there meanwhile, nor takes anything away.
+//!
+//! The lock is on the file, and each checkpoint is another file in place of the one before: it is locked before it gets there, and
+//! whoever has locked one looks whether it is still the one that lies there.
+
+use std::{
+    fs::{self, File, OpenOptions, Permissions, TryLockError},
+    io::{self, Read, Write},
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Checkpoint, RescreenError,
+    output::{checkpoint_of, folder_of},
+};
+use crate::sheet::beside;
+
+/// See the module; for as long as it lives.
+#[derive(Debug)]
+pub struct Claim {
+    path: PathBuf,
+    /// The checkpoint that lies there.
+    file: File,
+}
+
+impl Claim {
+    /// Claims the output at `out`, where a checkpoint of it lies; none where there is none.
+    ///
+    /// # Errors
+    /// [`RescreenError::InUse`] where another run has it.
+    pub fn take(out: &Path) -> Result<Option<Self>, RescreenError> {
+        let path = checkpoint_of(out);
+        loop {
+            let file = match OpenOptions::new().read(true).write(true).open(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                opened => opened.map_err(RescreenError::writing(&path))?,
+            };
+            lock(&file, out)?;
+            if is_at(&file, &path).map_err(RescreenError::writing(&path))? {
+                return Ok(Some(Self { path, file }));
+            }
+        }
+    }
+
+    /// Claims an output of which no checkpoint lies there, with this one. It is not put on the disk: it vouches for nothing.
+    pub(super) fn begin(out: &Path, checkpoint: &Checkpoint) -> Result<Self, RescreenError> {
+        let path = checkpoint_of(out);
+        let make = || {
+            let mode = Permissions::from_mode(0o666); // less what the umask says, as of any other file
+            let mut file = tempfile::Builder::new().prefix(".mingcha-").permissions(mode).tempfile_in(folder_of(out))?;
+            file.write_all(&checkpoint.to_bytes()?)?;
+            Ok(file)
+        };
+        let new = make().map_err(RescreenError::writing(&path))?;
+        lock(new.as_file(), out)?;
+        match new.persist_noclobber(&path) {
+            Ok(file) => Ok(Self { path, file }),
+            Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => {
+                Self::take(out)?; // it says where another run has it
+                Err(RescreenError::Begun(path))
+            }
+            Err(failed) => Err(RescreenError::writing(&path)(failed.error)),
+        }
+    }
+
+    /// The checkpoint that lies there.
+    ///
+    /// # Errors
+    /// [`RescreenError::DamagedCheckpoint`] where it is none.
+    pub fn checkpoint(&self) -> Result<Checkpoint, RescreenError> {
+        let mut bytes = Vec::new();
+        (&self.file).read_to_end(&mut bytes).map_err(RescreenError::writing(&self.path))?;
+        Checkpoint::of(&bytes).ok_or_else(|| RescreenError::DamagedCheckpoint(self.path.clone()))
+    }
+
+    /// Puts another checkpoint in its place: whole, or not at all.
+    pub(super) fn keep(&mut self, checkpoint: &Checkpoint) -> Result<(), RescreenError> {
+        let new = beside(&self.path, "new");
+        let make = || {
+            let mut file = File::create(&new)?;
+            file.write_all(&checkpoint.to_bytes()?)?;
+            file.sync_all()?;
+            Ok(file)
+        };
+        let file = make().map_err(RescreenError::writing(&self.path))?;
+        lock(&file, &self.path)?;
+        fs::rename(&new, &self.path).map_err(RescreenError::writing(&self.path))?;
+        self.file = file;
+        Ok(())
+    }
+
+    /// Takes the checkpoint away: there is nothing to go on with any more.
+    ///
+    /// # Errors
+    /// Where that fails.
+    pub fn end(self) -> Result<(), RescreenError> {
+        fs::remove_file(&self.path).map_err(RescreenError::writing(&self.path))
+    }
+}
+
+/// Locks a checkpoint of an output.
+fn lock(file: &File, out: &Path) -> Result<(), RescreenError> {
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(RescreenError::InUse(out.to_owned())),
+        // where nothing can be locked it is as it was before there were locks
+        Err(TryLockError::Error(error)) if error.kind() != io::ErrorKind::Unsupported => Err(RescreenError::writing(out)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a file is the one that lies there.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let own = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(there) => Ok((own.dev(), own.ino()) == (there.dev(), there.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn in_use<T>(taken: &Result<T, RescreenError>) -> bool {
+        matches!(taken, Err(RescreenError::InUse(_)))
+    }
+
+    #[test]
+    fn one_has_an_output_from_its_first_checkpoint_to_its_last() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let out = folder.path().join("out.csv");
+        assert!(Claim::take(&out).expect("it can be asked").is_none());
+        let (first, later) = (Checkpoint::default(), Checkpoint { flagged_bytes: 7, ..Checkpoint::default() });
+        let mut claim = Claim::begin(&out, &first).expect("nobody has it");
+        let others_are_refused = || in_use(&Claim::take(&out)) && in_use(&Claim::begin(&out, &later));
+        assert!(others_are_refused());
+        let before = OpenOptions::new().read(true).write(true).open(checkpoint_of(&out)).expect("it is there");
+        for _ in 0..2 {
+            claim.keep(&later).expect("it is kept");
+            assert!(others_are_refused(), "another file has the lock");
+        }
+        // whoever has opened one that was replaced since can lock it, and has nothing
+        lock(&before, &out).expect("nobody has it any more");
+        assert!(!is_at(&before, &checkpoint_of(&out)).expect("it can be asked"));
+        drop(claim);
+        assert!(matches!(Claim::begin(&out, &first), Err(RescreenError::Begun(_))), "of an earlier run");
+        let claim = Claim::take(&out).expect("nobody has it").expect("it is there");
+        assert_eq!(claim.checkpoint().expect("it is whole"), later);
+        claim.end().expect("it goes");
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);
+        fs::write(checkpoint_of(&out), "{").expect("written");
+        let damaged = Claim::take(&out).expect("nobody has it").expect("it is there");
+        assert!(matches!(damaged.checkpoint(), Err(RescreenError::DamagedCheckpoint(_))));
+    }
+}

@@ -1,0 +1,294 @@
+//! A run and the sum of its inputs, which comes when the test says so.
+
+use std::{
+    cell::{Cell, RefCell},
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Arc, LazyLock, atomic::AtomicU64},
+};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::{
+    day, embedded,
+    jurisdiction::Region,
+    register::Options,
+    rescreen::{
+        Checkpoint, Counts, Defaults, Fingerprint, Layout, Rosters,
+        columns::FLAGGED,
+        output::checkpoint_of,
+        record::{Ledger, Tally, Watched},
+        sum::Summing,
+    },
+    screen::Engine,
+    sheet::{CsvOptions, Format},
+    vocabulary::{EntityKind, Event},
+};
+
+static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::build(&embedded::files()).expect("the embedded lists are checked"));
+static ROSTERS: LazyLock<Rosters> = LazyLock::new(Rosters::default);
+
+const EVERY: Duration = Duration::from_secs(60);
+const LAYOUT: Layout =
+    Layout { format: Format::Csv, csv: CsvOptions { encoding: crate::encoding::Encoding::Utf8, raw: false }, columns: FLAGGED };
+
+thread_local! {
+    /// The summing up, which has a thread and does not come to it.
+    static LATER: RefCell<Option<Box<dyn FnOnce() + Send>>> = const { RefCell::new(None) };
+    /// The time that passed.
+    static PASSED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
+/// Lets the summing up come to its end; says whether it had begun.
+fn sums_up() -> bool {
+    LATER.take().map(|summing| summing()).is_some()
+}
+
+/// A sum that waits for [`sums_up`].
+fn sum(summing: Arc<Summing>) -> Sum {
+    let mut sum = Sum::of(Some(summing));
+    sum.spawn = |summing| {
+        LATER.set(Some(summing));
+        Ok(())
+    };
+    sum
+}
+
+fn seven() -> Sum {
+    sum(Arc::new(|_: &AtomicBool| Ok(Some(7))))
+}
+
+fn clock() -> Instant {
+    static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    *BEGUN + PASSED.get()
+}
+
+/// A register of some pieces, and what is made of it.
+struct Desk {
+    folder: TempDir,
+    stop: AtomicBool,
+}
+
+/// Does something when so many pieces are written, or when something is noted.
+struct Follower<'f> {
+    wrote: &'f dyn Fn(u64),
+    noted: &'f dyn Fn(),
+    kept: Vec<u64>,
+    notes: Vec<String>,
+}
+
+impl Follow for Follower<'_> {
+    fn begin(&mut self, _: Arc<AtomicU64>, _: Option<u64>, _: &Counts) {}
+    fn tell(&mut self, _: &Counts, position: Position) {
+        (self.wrote)(position.pieces);
+    }
+    fn kept(&mut self, _: &Counts, position: Position) {
+        self.kept.push(position.pieces);
+    }
+    fn note(&mut self, what: &str) {
+        self.notes.push(what.to_owned());
+        (self.noted)();
+    }
+    fn end(&mut self) {}
+}
+
+fn follower<'f>(wrote: &'f dyn Fn(u64), noted: &'f dyn Fn()) -> Follower<'f> {
+    Follower { wrote, noted, kept: Vec::new(), notes: Vec::new() }
+}
+
+/// Records the firms of one piece.
+struct Once(bool);
+
+impl Recorder for Once {
+    fn record(&mut self, _: Vec<Watched>, _: &mut Ledger) -> Result<Tally, RescreenError> {
+        if std::mem::replace(&mut self.0, false) { Ok(Tally::default()) } else { Err(RescreenError::Unrecorded("once".to_owned())) }
+    }
+}
+
+fn judge() -> Judge<'static> {
+    let day = day::parse("2026-11-01").expect("a day");
+    let defaults = Defaults { day, event: Event::Existing, region: Region::NATION, kind: EntityKind::Enterprise };
+    Judge::new(&ENGINE, None, &ROSTERS, defaults, LAYOUT)
+}
+
+impl Desk {
+    fn new() -> Self {
+        let desk = Self { folder: tempfile::tempdir().expect("a folder"), stop: AtomicBool::new(false) };
+        let scope = "日用百货零售；建筑装饰工程设计、施工；".repeat(40);
+        let row =
+            |number: usize| format!("某地众诚{}{number}有限公司,{scope}\n", if number.is_multiple_of(50) { "理财" } else { "日用品" });
+        fs::write(desk.path("firms.csv"), "企业名称,经营范围\n".to_owned() + &(0..500).map(row).collect::<String>()).expect("written");
+        PASSED.set(Duration::ZERO);
+        drop(LATER.take());
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn begun(&self, out: &str) -> Output {
+        Output::begin(&self.path(out), Fingerprint::default(), LAYOUT).expect("it begins")
+    }
+
+    /// Runs over these inputs, and gives how that ended and how many rows the checkpoint covers.
+    fn run(
+        &self,
+        (out, inputs): (&str, &[&str]),
+        (workers, sum): (usize, Sum),
+        (waits, follow): (bool, &mut Follower<'_>),
+        recorded_once: bool,
+    ) -> (Result<bool, RescreenError>, u64) {
+        let mut source = Source::new(inputs.iter().map(|input| self.path(input)).collect(), Options::default());
+        let mut output = self.begun(out);
+        let mut once = Once(true);
+        let recorder = recorded_once.then_some(&mut once as &mut dyn Recorder);
+        let how = Run { stop: &self.stop, waits, checkpoint_every: EVERY, follow, recorder };
+        let spare = Spare::default();
+        let ended = run_by(workers, &mut source, &judge, Writer { output: &mut output, how, sum, spare: &spare, clock });
+        if matches!(ended, Ok(true)) {
+            let kept = output.kept();
+            output
+                .finish(day::parse("2026-11-01").expect("a day"), ENGINE.lists().divisions())
+                .expect("it is put in its place")
+                .1
+                .end()
+                .expect("it goes");
+            return (ended, kept);
+        }
+        (ended, output.kept())
+    }
+
+    /// The checkpoint that is left.
+    fn left(&self, out: &str) -> Checkpoint {
+        Checkpoint::read(&checkpoint_of(&self.path(out))).expect("a checkpoint is left")
+    }
+}
+
+const FIRMS: (&str, &[&str]) = ("out.csv", &["firms.csv"]);
+
+#[test]
+fn the_sum_begins_at_half_the_time_and_nobody_waits_for_it() {
+    let desk = Desk::new();
+    let wrote = |pieces| {
+        match pieces {
+            1 => PASSED.set(EVERY / 3), // it has not begun, or the next would find it
+            2 => {
+                assert!(LATER.with_borrow(Option::is_none), "before half the time");
+                PASSED.set(EVERY / 2);
+            }
+            3 => {
+                assert!(LATER.with_borrow(Option::is_some), "at half the time");
+                PASSED.set(EVERY);
+            }
+            4 => assert!(sums_up() && desk.left("out.csv").position.is_beginning(), "a row was written without it"),
+            _ => {}
+        }
+    };
+    let mut follow = follower(&wrote, &|| {});
+    let (ended, kept) = desk.run(FIRMS, (2, seven()), (true, &mut follow), false);
+    assert!(ended.expect("it comes to its end"));
+    assert!(kept > 0 && follow.kept == [4] && follow.notes.is_empty(), "{:?} {:?}", follow.kept, follow.notes);
+}
+
+#[test]
+fn a_run_that_ends_needs_no_sum() {
+    let desk = Desk::new();
+    for (time, begun) in [(Duration::ZERO, false), (EVERY / 2, true), (EVERY, true)] {
+        PASSED.set(Duration::ZERO);
+        let wrote = |_| PASSED.set(time);
+        let mut follow = follower(&wrote, &|| panic!("it waits"));
+        assert!(desk.run(FIRMS, (2, seven()), (true, &mut follow), false).0.expect("it comes to its end"));
+        assert!(LATER.take().is_some() == begun && follow.kept.is_empty(), "{time:?}");
+    }
+}
+
+#[test]
+fn a_sum_that_fails_costs_the_run_nothing_but_its_checkpoints() {
+    let desk = Desk::new();
+    for stopped in [false, true] {
+        let failing = sum(Arc::new(|_: &AtomicBool| Err(RescreenError::Unrecorded("no sum".to_owned()))));
+        let wrote = |pieces| {
+            PASSED.set(EVERY);
+            sums_up();
+            desk.stop.store(stopped && pieces >= 3, Ordering::Relaxed);
+        };
+        PASSED.set(Duration::ZERO);
+        let mut follow = follower(&wrote, &|| {});
+        let (ended, kept) = desk.run(FIRMS, (0, failing), (true, &mut follow), false);
+        assert_eq!((ended.expect("it goes on"), kept), (!stopped, 0));
+        assert!(follow.kept.is_empty() && follow.notes.len() == 1, "{:?}", follow.notes);
+        assert!(follow.notes[0].ends_with("no sum: this run can be gone on with from its last checkpoint only"), "{:?}", follow.notes);
+        if stopped {
+            let left = desk.left("out.csv");
+            assert!(left.position.is_beginning() && left.whole.is_none(), "what cannot be gone on with is not written");
+        }
+    }
+}
+
+#[test]
+fn a_run_that_is_stopped_waits_for_the_sum_where_it_is_to() {
+    let desk = Desk::new();
+    for (waits, time) in [(true, Duration::ZERO), (true, EVERY / 2), (false, Duration::ZERO), (false, EVERY / 2)] {
+        let out = format!("out-{waits}-{}.csv", time.as_secs());
+        PASSED.set(Duration::ZERO);
+        desk.stop.store(false, Ordering::Relaxed);
+        let wrote = |_| {
+            PASSED.set(time);
+            desk.stop.store(true, Ordering::Relaxed);
+        };
+        let noted = || assert!(sums_up() || time.is_zero());
+        let (mut follow, mut sum) = (follower(&wrote, &noted), seven());
+        if time.is_zero() {
+            sum.spawn = |_| Err(io::Error::other("no thread")); // whoever waits sums up himself
+        }
+        let (ended, kept) = desk.run((&out, FIRMS.1), (0, sum), (waits, &mut follow), false);
+        assert!(!ended.expect("it is stopped"), "{out}");
+        let left = desk.left(&out);
+        let expected = (waits, if waits { Some(7) } else { None }, usize::from(waits));
+        assert_eq!((!left.position.is_beginning(), left.whole, follow.notes.len()), expected, "{out}");
+        assert_eq!(left.counts.rows, kept, "{out}");
+    }
+}
+
+#[test]
+fn where_a_sum_is_known_a_run_that_is_stopped_leaves_all() {
+    let desk = Desk::new();
+    let wrote = |pieces| {
+        PASSED.set(EVERY / 2);
+        desk.stop.store(pieces >= 2 && sums_up(), Ordering::Relaxed);
+    };
+    let mut follow = follower(&wrote, &|| panic!("it waits"));
+    let (ended, kept) = desk.run(FIRMS, (0, seven()), (false, &mut follow), false);
+    assert!(!ended.expect("it is stopped") && kept > 0);
+    assert_eq!((desk.left("out.csv").whole, desk.left("out.csv").position.pieces), (Some(7), 2));
+}
+
+#[test]
+fn whoever_stops_a_run_that_failed_waits_no_more() {
+    let desk = Desk::new();
+    let noted = || desk.stop.store(true, Ordering::Relaxed);
+    let mut follow = follower(&|_| {}, &noted);
+    let (ended, kept) = desk.run(FIRMS, (2, seven()), (true, &mut follow), true);
+    assert!(matches!(ended, Err(RescreenError::Unrecorded(_))) && kept == 0);
+    assert!(desk.left("out.csv").position.is_beginning() && follow.notes.len() == 1);
+}
+
+/// The output and its rejects.
+fn written(out: &Path) -> [Vec<u8>; 2] {
+    [out.to_owned(), crate::sheet::beside(out, "rejects.csv")].map(|file| fs::read(file).expect("it is in its place"))
+}
+
+#[test]
+fn without_threads_a_run_does_all_itself() {
+    let desk = Desk::new();
+    for (workers, out) in [(2, "many.csv"), (0, "none.csv")] {
+        let mut follow = follower(&|_| {}, &|| {});
+        assert!(desk.run((out, FIRMS.1), (workers, seven()), (false, &mut follow), false).0.expect("it comes to its end"));
+    }
+    assert!(written(&desk.path("many.csv")) == written(&desk.path("none.csv")));
+    let mut follow = follower(&|_| {}, &|| {});
+    let (ended, _) = desk.run(("out.csv", &["firms.csv", "gone.csv"]), (0, seven()), (false, &mut follow), false);
+    assert!(matches!(ended, Err(RescreenError::Input { input, .. }) if input.ends_with("gone.csv")));
+}
