@@ -157,42 +157,49 @@ fn a_broken_file_is_an_error_and_no_end() {
     assert!(!said.contains("panicked") && !said.contains("RUST_BACKTRACE"), "a panic that is caught is nobody's matter: {said}");
 }
 
-/// Writes so many firms in one row group, of these columns, each text so long; a page of each column holds so many bytes.
-fn write_pages(path: &Path, firms: usize, columns: &[(&str, usize)], page: usize) {
+/// Writes row groups of so many firms, of these columns, each text so long; a page of each column holds so many bytes.
+fn write_pages(path: &Path, groups: &[usize], columns: &[(&str, usize)], page: usize) {
     let field = |(title, _): &(&str, usize)| Arc::new(Type::primitive_type_builder(title, Physical::BYTE_ARRAY).build().expect("a column"));
     let schema = Type::group_type_builder("rows").with_fields(columns.iter().map(field).collect()).build().expect("columns");
     let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).set_dictionary_enabled(false);
     let properties = properties.set_data_page_size_limit(page).set_data_page_row_count_limit(usize::MAX).build();
     let mut file =
         SerializedFileWriter::new(fs::File::create(path).expect("a file"), Arc::new(schema), Arc::new(properties)).expect("a file");
-    let mut group = file.next_row_group().expect("a row group");
-    for (_, length) in columns {
-        let mut column = group.next_column().expect("one more").expect("one more");
-        let filling = "日用百货".repeat(length / 12);
-        for firm in 0..firms {
-            let text = ByteArray::from(format!("某地众诚{firm}{filling}").as_str());
-            column.typed::<ByteArrayType>().write_batch(&[text], Some(&[1]), None).expect("written");
+    for firms in groups {
+        let mut group = file.next_row_group().expect("a row group");
+        for (_, length) in columns {
+            let mut column = group.next_column().expect("one more").expect("one more");
+            let filling = "日用百货".repeat(length / 12);
+            for firm in 0..*firms {
+                let text = ByteArray::from(format!("某地众诚{firm}{filling}").as_str());
+                column.typed::<ByteArrayType>().write_batch(&[text], Some(&[1]), None).expect("written");
+            }
+            column.close().expect("written");
         }
-        column.close().expect("written");
+        group.close().expect("written");
     }
-    group.close().expect("written");
     file.close().expect("written");
 }
 
 #[test]
 fn what_is_in_memory_of_pages_is_bounded() {
     let bureau = Bureau::new();
-    // as DuckDB writes a row group of 122 880 firms: a page a column
-    write_pages(&bureau.path("whole.parquet"), 122_880, &[("企业名称", 40), ("经营范围", 400), ("登记机关", 40)], usize::MAX);
+    // as DuckDB writes row groups of 122 880 firms: a page a column, each larger than what is left of the one before it
+    write_pages(
+        &bureau.path("whole.parquet"),
+        &[100_000, 111_000, 122_880],
+        &[("企业名称", 40), ("经营范围", 400), ("登记机关", 40)],
+        usize::MAX,
+    );
     // as pyarrow does, with scopes as long as any, and longer
-    write_pages(&bureau.path("long.parquet"), 1_100, &[("企业名称", 40), ("经营范围", 200_000)], 1 << 20);
+    write_pages(&bureau.path("long.parquet"), &[1_100], &[("企业名称", 40), ("经营范围", 200_000)], 1 << 20);
     write_pages(
         &bureau.path("many.parquet"),
-        122_880,
+        &[122_880],
         &[("企业名称", 40), ("经营范围", 400), ("登记机关", 400), ("省份", 400)],
         usize::MAX,
     );
-    for (name, firms) in [("whole", 122_880), ("long", 1_100)] {
+    for (name, firms) in [("whole", 333_880), ("long", 1_100)] {
         let (said, memory) = bureau.measured(&[&format!("{name}.parquet")], "out.csv", &["--restart"]);
         println!("{name}: {memory} MB");
         assert_eq!(told(&said)[0], firms, "{said}");

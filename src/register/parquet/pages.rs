@@ -25,8 +25,9 @@ use super::{
 };
 
 /// Most bytes of all pages together that are in memory, expanded, with what one is expanded from: those who write pages write
-/// of 1 MiB mostly, and those of all columns that are asked for come to 50 MB where they write of whole row groups.
-const MOST_OPEN: u64 = 96 << 20;
+/// of 1 MiB mostly, and those of all columns that are asked for come to 50 MB where they write of whole row groups. The allocator
+/// keeps for a second what the pages before them had: nearly twice as much is resident.
+const MOST_OPEN: u64 = 64 << 20;
 /// Encodings by their numbers, the last for all behind: a decoder stays, with its page, when the next one is encoded otherwise.
 const DECODERS: usize = 16;
 /// Room for the length of a value: two of four bytes each (of what it shares with the one before it, and of the rest), and as
@@ -55,7 +56,9 @@ impl Held {
     fn add(&self, bytes: u64, moment: u64) -> Result<()> {
         let open = self.file.open.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes).saturating_add(moment);
         if open > MOST_OPEN {
-            let message = format!("pages of {open} bytes at a time, of at most {MOST_OPEN}: write it in smaller pages or row groups");
+            let message = format!(
+                "pages of {open} bytes at a time, of at most {MOST_OPEN}: write it in smaller pages or row groups (in DuckDB by ROW_GROUP_SIZE)"
+            );
             return Err(ParquetError::General(message));
         }
         Ok(())
