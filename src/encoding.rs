@@ -16,7 +16,7 @@ pub enum Encoding {
 }
 
 /// The byte order mark of UTF-8.
-pub const MARK: &[u8] = "\u{FEFF}".as_bytes();
+pub const MARK: &str = "\u{FEFF}";
 
 impl Encoding {
     /// The encoding that a register's beginning speaks for. It may be cut off anywhere.
@@ -26,7 +26,7 @@ impl Encoding {
     /// characters are cut here and there, by a system that counts bytes, is UTF-8 still.
     #[must_use]
     pub fn detect(beginning: &[u8]) -> Self {
-        if beginning.starts_with(MARK) {
+        if beginning.starts_with(MARK.as_bytes()) {
             return Self::Utf8;
         }
         let looked_at = &beginning[..beginning.len() - begun(beginning)];
@@ -65,7 +65,7 @@ impl Encoding {
     #[must_use]
     pub const fn mark(self) -> &'static [u8] {
         match self {
-            Self::Utf8 => MARK,
+            Self::Utf8 => MARK.as_bytes(),
             Self::Gb18030 => b"",
         }
     }

@@ -16,6 +16,9 @@ pub(super) const BLOCK: usize = 256 * 1024;
 /// Longest record, in bytes. Longer than any that a limit lets through, however it is written.
 pub const LONGEST_RECORD: usize = 1024 * 1024;
 
+/// Most lines that are none in one piece: each piece is handed from one thread to others, which costs more than such a line does.
+const MOST_BAD: usize = 1024;
+
 /// How records follow each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Form {
@@ -53,8 +56,8 @@ impl Form {
 pub enum Piece {
     /// Whole records.
     Block(Block),
-    /// The line at this number cannot be read, for this reason.
-    Bad(u64, Unreadable),
+    /// The lines at these numbers cannot be read, each for this reason.
+    Bad(Vec<(u64, Unreadable)>),
 }
 
 /// Whole records.
@@ -149,7 +152,7 @@ impl<R: Read> Blocks<R> {
 
     fn block(&mut self, bytes: Buffer) -> Piece {
         let line = self.line;
-        self.line += lines(&bytes, self.form);
+        self.line += line_count(&bytes, self.form);
         Piece::Block(Block { line, bytes })
     }
 
@@ -163,31 +166,37 @@ impl<R: Read> Blocks<R> {
         Ok(())
     }
 
-    /// The next piece of what was surveyed, if there is any left.
+    /// The next piece of what was surveyed, if there is any left: records, or lines that are none.
     fn next_of_spans(&mut self) -> io::Result<Option<Piece>> {
         let (block, longest) = self.sizes;
-        let Some(spans) = &mut self.spans else { return Ok(None) };
-        let at = spans.at();
-        let span = if self.ended || at < longest { spans.next(&self.pending, block) } else { None };
-        let Some(Span { range, whole }) = span else {
-            self.spans = None;
-            self.pending.cut_off(at);
-            looked_at(self.pending.len());
-            return Ok(None);
-        };
-        if whole {
-            let mut bytes = self.pending.another();
-            bytes.extend(&self.pending[range]);
-            return Ok(Some(self.block(bytes)));
+        let mut bad = Vec::new();
+        while let Some(spans) = self.spans.as_mut().filter(|spans| bad.is_empty() || !spans.is_at_records()) {
+            let at = spans.at();
+            let span = if self.ended || at < longest { spans.next(&self.pending, block) } else { None };
+            let Some(Span { range, whole }) = span else {
+                self.spans = None;
+                self.pending.cut_off(at);
+                looked_at(self.pending.len());
+                break;
+            };
+            if whole {
+                let mut bytes = self.pending.another();
+                bytes.extend(&self.pending[range]);
+                return Ok(Some(self.block(bytes)));
+            }
+            let has_end = self.pending[range.clone()].last() == Some(&self.form.record);
+            let fits = (has_end || self.ended) && range.len() <= longest;
+            bad.push((self.line, if fits { Unreadable::OpenQuote } else { Unreadable::TooLong }));
+            self.line += 1;
+            if !has_end {
+                self.spans = None;
+                self.skip_line()?;
+            }
+            if bad.len() == MOST_BAD {
+                break;
+            }
         }
-        let has_end = self.pending[range.clone()].last() == Some(&self.form.record);
-        let reason = if (has_end || self.ended) && range.len() <= longest { Unreadable::OpenQuote } else { Unreadable::TooLong };
-        if !has_end {
-            self.spans = None;
-            self.skip_line()?;
-        }
-        self.line += 1;
-        Ok(Some(Piece::Bad(self.line - 1, reason)))
+        Ok(Some(bad).filter(|bad| !bad.is_empty()).map(Piece::Bad))
     }
 
     /// Steps over what is left of a line whose beginning is all that there is.
@@ -208,7 +217,7 @@ impl<R: Read> Blocks<R> {
 }
 
 /// How many lines the bytes end.
-fn lines(bytes: &[u8], form: Form) -> u64 {
+pub(super) fn line_count(bytes: &[u8], form: Form) -> u64 {
     memchr_iter(form.record, bytes).count() as u64
 }
 
@@ -249,11 +258,11 @@ mod tests {
     #[test]
     fn a_quote_that_nothing_closes_costs_one_line() {
         let text = b"a,b\n\"c,d\ne,f\n";
-        assert_eq!(pieces(text, Form::CSV), [block(1, b"a,b\n"), Piece::Bad(2, Unreadable::OpenQuote), block(3, b"e,f\n")]);
+        assert_eq!(pieces(text, Form::CSV), [block(1, b"a,b\n"), Piece::Bad(vec![(2, Unreadable::OpenQuote)]), block(3, b"e,f\n")]);
         let mut text = text.to_vec();
         text.extend(b"g,h\n".repeat(LONGEST_RECORD / 2));
-        assert_eq!(pieces(&text, Form::CSV)[1], Piece::Bad(2, Unreadable::OpenQuote));
-        assert_eq!(pieces(b"\"a", Form::CSV), [Piece::Bad(1, Unreadable::OpenQuote)]);
+        assert_eq!(pieces(&text, Form::CSV)[1], Piece::Bad(vec![(2, Unreadable::OpenQuote)]));
+        assert_eq!(pieces(b"\"a", Form::CSV), [Piece::Bad(vec![(1, Unreadable::OpenQuote)])]);
         assert_eq!(pieces(b"\"c,d\ne", Form::TSV), [block(1, b"\"c,d\ne")]);
     }
 
@@ -262,8 +271,8 @@ mod tests {
         let mut text = b"a\tb\n".to_vec();
         text.extend(vec![b'x'; 5 * LONGEST_RECORD]);
         text.extend(b"\nc\td");
-        assert_eq!(pieces(&text, Form::TSV), [block(1, b"a\tb\n"), Piece::Bad(2, Unreadable::TooLong), block(3, b"c\td")]);
-        assert_eq!(pieces(&vec![b'x'; 2 * LONGEST_RECORD], Form::TSV), [Piece::Bad(1, Unreadable::TooLong)]);
+        assert_eq!(pieces(&text, Form::TSV), [block(1, b"a\tb\n"), Piece::Bad(vec![(2, Unreadable::TooLong)]), block(3, b"c\td")]);
+        assert_eq!(pieces(&vec![b'x'; 2 * LONGEST_RECORD], Form::TSV), [Piece::Bad(vec![(1, Unreadable::TooLong)])]);
         assert_eq!(pieces(b"", Form::TSV), []);
     }
 
@@ -283,6 +292,13 @@ mod tests {
         }
     }
 
+    #[test]
+    fn lines_that_are_none_come_together() {
+        let pieces = pieces("a\"b,\"c\n".repeat(20 * MOST_BAD).as_bytes(), Form::CSV);
+        assert_eq!(pieces.len(), 20);
+        assert!(pieces.iter().all(|piece| matches!(piece, Piece::Bad(lines) if lines.len() == MOST_BAD)));
+    }
+
     proptest! {
         /// Whatever the sizes, the lines that are none are those whose record has no end within the longest.
         #[test]
@@ -296,7 +312,7 @@ mod tests {
                 let open = last_end(&rest[..end], Form::CSV).1;
                 if !open && end <= longest {
                     expected.push((line, Ok(rest[..end].to_vec())));
-                    (at, line) = (at + end, line + lines(&rest[..end], Form::CSV));
+                    (at, line) = (at + end, line + line_count(&rest[..end], Form::CSV));
                 } else {
                     expected.push((line, Err(if line_end > longest { Unreadable::TooLong } else { Unreadable::OpenQuote })));
                     (at, line) = (at + line_end, line + 1);
@@ -307,13 +323,13 @@ mod tests {
             let mut found = Vec::new();
             while let Some(piece) = blocks.next_piece().expect("memory") {
                 match piece {
-                    Piece::Bad(line, why) => found.push((line, Err(why))),
+                    Piece::Bad(lines) => found.extend(lines.into_iter().map(|(line, why)| (line, Err(why)))),
                     Piece::Block(Block { mut line, bytes }) => {
                         let mut rest = &bytes[..];
                         while !rest.is_empty() {
                             let (record, after) = rest.split_at((first_outside(rest, b'\n', Form::CSV) + 1).min(rest.len()));
                             found.push((line, Ok(record.to_vec())));
-                            line += lines(record, Form::CSV);
+                            line += line_count(record, Form::CSV);
                             rest = after;
                         }
                     }

@@ -26,7 +26,8 @@ pub(super) fn with_line_ends(form: Form, beginning: &[u8]) -> Result<Form, OpenE
     if feed < first || text[first..feed].trim_ascii().is_empty() {
         return Ok(form);
     }
-    if feed == text.len() { Ok(old) } else { Err(OpenError::Header("a carriage return (CR) stands in it, and a line feed (LF) ends it")) }
+    let line = || 1 + memchr_iter(b'\r', &text[..feed]).count(); // or a little more, where one stands in quotes
+    if feed == text.len() { Ok(old) } else { Err(OpenError::TwoEnds(line())) }
 }
 
 /// Reads the header; what follows it in its block is the first piece.

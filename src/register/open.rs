@@ -16,7 +16,7 @@ use super::{
     records::{Records, Shape},
     workbook,
 };
-use crate::encoding::Encoding;
+use crate::encoding::{Encoding, MARK};
 
 /// How much of a register is looked at to tell its encoding.
 const BEGINNING: u64 = 256 * 1024;
@@ -100,6 +100,9 @@ pub enum OpenError {
     /// It is a workbook or a Parquet file where these are not read.
     #[error("{0} is read from a file of its ending, not from a stream or a compressed file")]
     Stream(&'static str),
+    /// Its lines end in two ways: the first by CR alone, this one by LF.
+    #[error("its lines end in two ways: line 1 by a carriage return (CR) alone, line {0} by a line feed (LF)")]
+    TwoEnds(usize),
     /// Its header cannot be read.
     #[error("its first line is no header: {0}")]
     Header(&'static str),
@@ -108,8 +111,6 @@ pub enum OpenError {
     Columns(#[from] ColumnsError),
 }
 
-/// The byte order mark.
-const MARK: &str = "\u{FEFF}";
 /// What a compound file (复合文档) begins with: workbooks of before 2007, and those that are encrypted.
 const COMPOUND: &[u8] = b"\xD0\xCF\x11\xE0";
 
@@ -290,7 +291,7 @@ mod tests {
             assert_eq!(first(text).1, rest.as_bytes(), "{text:?}");
         }
         for mixed in ["企业名称,x\r\"甲\",1\n", "企业名称,x\r\"甲\n\",1\r乙\n,2\r"] {
-            assert!(refused(mixed).contains("a carriage return (CR) stands in it"), "{mixed:?}");
+            assert!(refused(mixed).contains("its lines end in two ways: line 1 by a carriage return"), "{mixed:?}");
         }
     }
 

@@ -183,6 +183,11 @@ impl Spans {
         self.at
     }
 
+    /// Whether the next one is records.
+    pub(super) fn is_at_records(&self) -> bool {
+        self.ends.last().is_some_and(Option::is_some)
+    }
+
     /// The next one of these bytes: records until they have `most` bytes, or a line.
     pub(super) fn next(&mut self, bytes: &[u8], most: usize) -> Option<Span> {
         let begin = self.at;

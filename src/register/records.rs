@@ -9,7 +9,7 @@ use std::{
 use memchr::{memchr, memchr_iter};
 
 use super::{
-    blocks::{Block, Form, Unreadable},
+    blocks::{Block, Form, Unreadable, line_count},
     columns::{COLUMNS, Column, Keys, Picks},
     json,
     quotes::{Candidate, Spans, last_end, looked_at, well_quoted},
@@ -109,7 +109,7 @@ impl Records {
                 Some(text) => visit(line, Err(Fault::open_quote(&text))),
                 None => visit(line, Err(Fault { why: Why::Bytes, text: self.encoding.read_lossily(record) })),
             }
-            line += count(record, self.form);
+            line += line_count(record, self.form);
         }
     }
 
@@ -126,11 +126,6 @@ impl Records {
         let (Shape::Table { width, picks }, Some(field)) = (&self.shape, self.form.field) else { return None };
         Some(Table { form: self.form, field, width: *width, picks: picks.iter().collect() })
     }
-}
-
-/// How many lines the bytes end.
-fn count(bytes: &[u8], form: Form) -> u64 {
-    memchr_iter(form.record, bytes).count() as u64
 }
 
 /// The records of a table. One that has swallowed others is none: a quote that was not meant opens a field that ends lines later, or
@@ -226,7 +221,7 @@ impl Table {
             } else {
                 self.plain(part, line, visit);
             }
-            line += count(part.as_bytes(), self.form);
+            line += line_count(part.as_bytes(), self.form);
         }
     }
 
@@ -246,7 +241,7 @@ impl Table {
             if !whole && !self.is_whole(record.as_bytes(), fields.len(), end == text.len()) {
                 return Some((begin, number));
             }
-            line = number + count(record.as_bytes(), self.form);
+            line = number + line_count(record.as_bytes(), self.form);
             if matches!(record, "\r\n" | "\r") {
                 continue;
             }

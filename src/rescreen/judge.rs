@@ -107,9 +107,11 @@ impl<'e> Judge<'e> {
     pub fn judge(&mut self, job: &Job, memory: Vec<u8>) -> Result<Judged, SheetError> {
         let mut sink = Sink::new(self.layout, &job.input, memory);
         match &job.piece {
-            Piece::Bad(line, why) => {
-                sink.counts.rows += 1;
-                sink.reject(*line, &unreadable(*why), "");
+            Piece::Bad(lines) => {
+                for (line, why) in lines {
+                    sink.counts.rows += 1;
+                    sink.reject(*line, &unreadable(*why), "");
+                }
             }
             Piece::Block(block) => job.records.each(block, &mut |line, row| {
                 sink.counts.rows += 1;

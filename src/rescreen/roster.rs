@@ -130,7 +130,7 @@ impl Rosters {
             && let Some(piece) = register.pieces.next_piece()?
         {
             match piece {
-                Piece::Bad(line, _) => wrong = wrong.or(Some((line, "it cannot be read".into()))),
+                Piece::Bad(lines) => wrong = lines.first().map(|(line, _)| (*line, "it cannot be read".into())),
                 Piece::Block(block) => register.records.each(&block, &mut |line, row| {
                     let added = row.map_err(|_| "it cannot be read".into()).and_then(|row| self.row(row, meaning, engine));
                     wrong = wrong.take().or(added.err().map(|why| (line, why)));

@@ -119,7 +119,7 @@ impl Rows {
                 if bytes.is_empty() {
                     self.group.at += 1;
                     self.line += 1;
-                    return Ok(Some(Piece::Bad(line, Unreadable::TooLong)));
+                    return Ok(Some(Piece::Bad(vec![(line, Unreadable::TooLong)])));
                 }
                 break;
             }

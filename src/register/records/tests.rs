@@ -155,7 +155,7 @@ proptest! {
         let mut cut = 0;
         while let Some(span) = spans.next(bytes, 1) {
             let (before, after) = bytes.split_at(cut);
-            let line = count(before, form);
+            let line = line_count(before, form);
             prop_assert_eq!(&[read(&records, before), read_from(line, after)].concat(), &whole, "cut at {}", cut);
             if cut == 0 || before.ends_with(&[form.record]) {
                 let bad = [before, b"\xFF", &[form.record], after].concat();
