@@ -74,8 +74,20 @@ fn file(pages: &[u8], schema: &[Vec<u8>], encoding: u8, codec: u8) -> Vec<u8> {
     let group = [&[0x19, 0x1C][..], &chunk.concat(), &numbers([(0x16, size), (0x16, 1)]), &[0]].concat();
     let many = [&[0x19, 0xFC][..], &varint(schema.len() as u64), &schema.concat()].concat();
     let footer = [&numbers([(0x15, 1)])[..], &many, &numbers([(0x16, 1)]), &[0x19, 0x1C], &group, &[0][..]].concat();
+    sealed(pages, &footer)
+}
+
+fn sealed(pages: &[u8], footer: &[u8]) -> Vec<u8> {
     let length = u32::try_from(footer.len()).expect("small").to_le_bytes();
-    [b"PAR1", pages, &footer, &length, b"PAR1"].concat()
+    [b"PAR1", pages, footer, &length, b"PAR1"].concat()
+}
+
+/// A file whose footer hides all that it says in its version: a text, for who passes over it, and a number for who reads one.
+fn hidden(pages: &[u8], schema: &[Vec<u8>]) -> Vec<u8> {
+    let whole = file(pages, schema, PLAIN, UNCOMPRESSED);
+    let footer = &whole[4 + pages.len()..whole.len() - 8];
+    let said = footer.strip_prefix(&numbers([(0x15, 1)])[..]).expect("its version");
+    sealed(pages, &[&[0x18][..], &varint(said.len() as u64), said, &[0]].concat())
 }
 
 fn texts(pages: &[u8], encoding: u8, codec: u8) -> Vec<u8> {
@@ -153,10 +165,201 @@ fn what_a_footer_says_is_not_believed() {
         ("within", file(&page, &within(200), PLAIN, UNCOMPRESSED), "more columns"),
         ("fixed", fixed, "holds no texts"),
         ("groups", groups, "larger row groups"),
+        ("hidden columns", hidden(&page, &[root(i32::MAX.into()), column(None)]), "another kind"),
+        ("hidden within", hidden(&page, &within(200_000)), "another kind"),
     ];
     for (name, bytes, why) in cases {
         let said = said(&bytes).expect_err(name);
         assert!(said.contains(why), "{name}: {said}");
+    }
+}
+
+/// A value of a footer.
+enum Value {
+    /// A kind that has nothing in it, and what is written of it.
+    Plain(u8, Vec<u8>),
+    /// Of which kind each is.
+    List(u8, Vec<Self>),
+    /// Each field with its number.
+    Struct(Vec<(u8, Self)>),
+}
+use Value::{List, Plain, Struct};
+
+const I32: u8 = 5;
+const I64: u8 = 6;
+const TEXT: u8 = 8;
+const LIST: u8 = 9;
+const STRUCT: u8 = 12;
+
+impl Value {
+    const fn kind(&self) -> u8 {
+        match self {
+            Plain(kind, _) => *kind,
+            List(..) => LIST,
+            Struct(_) => STRUCT,
+        }
+    }
+
+    /// Writes it; the field or the list in it whose turn it is says that it is of another kind.
+    fn write(&self, turn: &mut Option<usize>, out: &mut Vec<u8>) {
+        match self {
+            Plain(_, bytes) => out.extend(bytes),
+            List(kind, each) => {
+                let kind = if is_next(turn) { other(*kind) } else { *kind };
+                out.push(0xF0 | kind);
+                out.extend(varint(each.len() as u64));
+                for value in each {
+                    value.write(turn, out);
+                }
+            }
+            Struct(fields) => {
+                let mut last = 0;
+                for (number, value) in fields {
+                    let lies = is_next(turn);
+                    let kind = if lies { other(value.kind()) } else { value.kind() };
+                    match number - last {
+                        further @ 1..16 => out.push(further << 4 | kind),
+                        _ => out.extend([kind, number << 1]),
+                    }
+                    last = *number;
+                    let mut bytes = Vec::new();
+                    value.write(turn, &mut bytes);
+                    if lies && kind == TEXT {
+                        out.extend(varint(bytes.len() as u64)); // what it is lies hidden in it
+                    }
+                    out.extend(bytes);
+                }
+                out.push(0);
+            }
+        }
+    }
+}
+
+/// Whether it is its turn; of all who ask, one after the other.
+fn is_next(turn: &mut Option<usize>) -> bool {
+    let next = *turn == Some(0);
+    *turn = turn.and_then(|turn| turn.checked_sub(1));
+    next
+}
+
+/// Another kind than this.
+const fn other(kind: u8) -> u8 {
+    if kind == TEXT { I32 } else { TEXT }
+}
+
+fn number(kind: u8, number: u64) -> Value {
+    Plain(kind, varint(number << 1))
+}
+
+fn text(text: &str) -> Value {
+    Plain(TEXT, [&varint(text.len() as u64), text.as_bytes()].concat())
+}
+
+fn truth() -> Value {
+    Plain(1, Vec::new())
+}
+
+/// A struct that has all fields, from 1.
+fn all<const N: usize>(fields: [Value; N]) -> Value {
+    Struct((1..).zip(fields).collect())
+}
+
+/// A union that is of this number.
+fn one(number: u8, value: Value) -> Value {
+    Struct(vec![(number, value)])
+}
+
+/// What a column may be, beside what its values are.
+fn logical_type(which: u8) -> Value {
+    let value = match which {
+        5 => all([number(I32, 2), number(I32, 9)]),
+        7 | 8 => all([truth(), one(2, all([]))]),
+        10 => all([Plain(3, vec![32]), truth()]),
+        16 => all([Plain(3, vec![1])]),
+        17 => all([text("crs")]),
+        18 => all([text("crs"), number(I32, 1)]),
+        _ => all([]),
+    };
+    one(which, value)
+}
+
+/// A row group's column with all that may be said of it.
+fn chunk(size: u64) -> Value {
+    let i64 = |value| number(I64, value);
+    let i32 = |value| number(I32, value);
+    let statistics = all([text("b"), text("a"), i64(0), i64(1), text("b"), text("a"), truth(), truth(), i64(0)]);
+    let sizes = all([i64(12), List(I64, vec![i64(1)]), List(I64, vec![i64(1)])]);
+    let place = || Plain(7, vec![0; 8]);
+    let places = all([all([place(), place(), place(), place(), place(), place(), place(), place()]), List(I32, vec![i32(1)])]);
+    let metadata = all([
+        i32(6),
+        List(I32, vec![i32(PLAIN.into())]),
+        List(TEXT, vec![text("name")]),
+        i32(UNCOMPRESSED.into()),
+        i64(1),
+        i64(size),
+        i64(size),
+        List(STRUCT, vec![all([text("key"), text("value")])]),
+        i64(4),
+        i64(4),
+        i64(4),
+        statistics,
+        List(STRUCT, vec![all([i32(0), i32(0), i32(1)])]),
+        i64(4),
+        i32(1),
+        sizes,
+        places,
+    ]);
+    let key = one(2, all([List(TEXT, vec![text("name")]), text("key")]));
+    all([text(""), i64(4), metadata, i64(4), i32(1), i64(4), i32(1), key, text("")])
+}
+
+/// A footer with all that may be said in one, of a column of texts and of columns within others, of each kind that there is.
+fn everything(size: u64) -> Value {
+    const KINDS: u8 = 19;
+    let i64 = |value| number(I64, value);
+    let i32 = |value| number(I32, value);
+    let leaf = |title, often| Struct(vec![(1, i32(6)), (3, i32(often)), (4, text(title))]);
+    let mut columns = vec![Struct(vec![(4, text("rows")), (5, i32(1 + u64::from(KINDS)))]), leaf("name", 0)];
+    for which in 1..=KINDS {
+        let name = text(&format!("kind {which}"));
+        columns.push(all([i32(6), i32(0), i32(1), name, i32(1), i32(0), i32(0), i32(0), i32(1), logical_type(which)]));
+        columns.push(leaf("inline", 1));
+    }
+    let chunks = (0..=KINDS).map(|_| chunk(size)).collect();
+    let sorted = List(STRUCT, vec![all([i32(0), truth(), truth()])]);
+    let group = all([List(STRUCT, chunks), i64(size), i64(1), sorted, i64(4), i64(size), number(4, 0)]);
+    let orders = (0..=KINDS).map(|column| one(1 + column % 3, all([]))).collect();
+    let cipher = one(1, all([text("prefix"), text("file"), truth()]));
+    all([
+        i32(2),
+        List(STRUCT, columns),
+        i64(1),
+        List(STRUCT, vec![group]),
+        List(STRUCT, vec![all([text("key"), text("value")])]),
+        text("nobody"),
+        List(STRUCT, orders),
+        cipher,
+        text("key"),
+    ])
+}
+
+#[test]
+fn a_field_of_another_kind_than_it_has_is_refused_wherever_it_stands() {
+    let page = honest(PLAIN, &[&[12, 0, 0, 0], NAME].concat());
+    let footer = everything(page.len() as u64);
+    let mut honest = Vec::new();
+    footer.write(&mut None, &mut honest);
+    assert_eq!(said(&sealed(&page, &honest)), Ok(1));
+    for field in 0.. {
+        let (mut turn, mut forged) = (Some(field), Vec::new());
+        footer.write(&mut turn, &mut forged);
+        if turn.is_some() {
+            assert!(field > 1_000, "{field}"); // nobody's turn: it was everybody's
+            break;
+        }
+        let why = said(&sealed(&page, &forged)).expect_err("another kind");
+        assert!(why.contains("another kind") || why.contains("columns that are none"), "{field}: {why}");
     }
 }
 

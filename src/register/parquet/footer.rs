@@ -14,6 +14,7 @@ use parquet::{
 
 use super::{
     file::Guarded,
+    shape::{self, COLUMN, FILE},
     thrift::{Fields, I32, LIST, STRUCT, Thrift},
 };
 
@@ -26,7 +27,7 @@ const MOST_READ: u64 = 64 << 20;
 /// Most columns within columns.
 const DEEPEST: usize = 64;
 /// What becomes of a column, beside its names.
-const COLUMN: u64 = 1024;
+const EACH: u64 = 1024;
 /// What becomes of a name, beside its letters.
 const NAME: u64 = 32;
 
@@ -76,18 +77,15 @@ fn weigh(footer: &[u8]) -> io::Result<u64> {
                 (columns.saturating_mul(size_of::<ColumnChunkMetaData>() as u64)).saturating_add(size_of::<RowGroupMetaData>() as u64)
             }
             (5, LIST) => size_of::<KeyValue>() as u64,
-            (2 | 4 | 5, _) => return Err(odd("a field of another kind than it has")),
-            (_, kind) => {
-                thrift.skip(kind)?;
-                continue;
-            }
+            _ => 0,
         };
-        let (many, kind) = thrift.list()?;
-        takes = takes.saturating_add(many.saturating_mul(each));
-        if takes > MOST_READ {
-            return Ok(takes);
+        if each > 0 {
+            takes = takes.saturating_add(thrift.clone().list()?.0.saturating_mul(each));
+            if takes > MOST_READ {
+                return Ok(takes);
+            }
         }
-        (0..many).try_for_each(|_| thrift.skip(kind))?;
+        shape::pass(&mut thrift, FILE, field)?;
     }
     Ok(takes)
 }
@@ -117,12 +115,11 @@ fn weigh_schema(thrift: &mut Thrift<&[u8]>) -> io::Result<Schema> {
         while let Some(field) = thrift.field(&mut fields)? {
             match field {
                 (5, I32) => left = thrift.number()?,
-                (5, _) => return Err(odd("a field of another kind than it has")),
-                (_, kind) => thrift.skip(kind)?,
+                _ => shape::pass(thrift, COLUMN, field)?,
             }
         }
         let names = within.last().map_or(0, |column| column.names).saturating_add(thrift.at() - before).saturating_add(NAME);
-        schema.takes = schema.takes.saturating_add(COLUMN).saturating_add(names);
+        schema.takes = schema.takes.saturating_add(EACH).saturating_add(names);
         schema.columns += u64::from(left == 0);
         if left > many || within.len() > DEEPEST || schema.takes > MOST_READ {
             return Err(odd("more columns than anybody writes, within each other or beside"));

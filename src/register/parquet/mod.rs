@@ -10,6 +10,7 @@ mod footer;
 mod header;
 mod lengths;
 mod pages;
+mod shape;
 mod thrift;
 mod unbroken;
 

@@ -16,6 +16,7 @@ pub(super) const FALSE: Kind = 2;
 const DEEPEST: u8 = 32;
 
 /// Reads values, and how far it has come.
+#[derive(Clone)]
 pub(super) struct Thrift<R> {
     input: R,
     read: u64,
@@ -78,7 +79,14 @@ impl<R: Read> Thrift<R> {
         let (further, kind) = (u16::from(byte >> 4), byte & 0x0F);
         match (further, kind) {
             (_, 0) => Ok(None),
-            (0, _) => Err(odd("its fields are not in their order")), // by its number, which any may have
+            // by its number, which any may have: as is written only of those that are further from the last than 15
+            (0, _) => match i16::try_from(self.number()?).map(i16::unsigned_abs) {
+                Ok(number) if number > fields.0.saturating_add(15) => {
+                    fields.0 = number;
+                    Ok(Some((number, kind)))
+                }
+                _ => Err(odd("its fields are not in their order")),
+            },
             _ => {
                 fields.0 = fields.0.checked_add(further).ok_or_else(|| odd("too many fields"))?;
                 Ok(Some((fields.0, kind)))
@@ -141,11 +149,14 @@ mod tests {
             found.push((number, kind));
         }
         assert_eq!((found, thrift.at()), (vec![(2, TRUE), (4, 8), (5, LIST)], bytes.len() as u64));
+        // a union of its 16th
+        assert_eq!(Thrift::new(&[0x0C, 32][..]).field(&mut Fields::default()).expect("a field"), Some((16, STRUCT)));
         for (bytes, why) in [
-            (&[0x05, 4, 0x04, 0][..], "not in their order"),     // 2, in the long form
-            (&[0x28, 200, 1, 0][..], "end of file"),             // a text that is cut off
-            (&[0x19, 0xF1, 0xFF, 0xFF, 3][..], "nobody writes"), // 65 535 truths
-            (&[0x1B, 0xFF, 0xFF, 3, 0x11][..], "nobody writes"), // a map
+            (&[0x05, 4, 0x04, 0][..], "not in their order"),         // 2, in the long form
+            (&[0x05, 0x84, 0x80, 8, 0x04, 0], "not in their order"), // 2 for who reads 16 bits of it
+            (&[0x28, 200, 1, 0][..], "end of file"),                 // a text that is cut off
+            (&[0x19, 0xF1, 0xFF, 0xFF, 3][..], "nobody writes"),     // 65 535 truths
+            (&[0x1B, 0xFF, 0xFF, 3, 0x11][..], "nobody writes"),     // a map
             (&[0x15, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 2][..], "too long"),
             (&[0x1C; 64][..], "nobody writes"), // deeper than anybody writes
         ] {
