@@ -27,7 +27,7 @@ use super::{
 /// Most bytes of all pages together that are in memory, expanded, with what one is expanded from: those who write pages write
 /// of 1 MiB mostly, and those of all columns that are asked for come to 50 MB where they write of whole row groups. The allocator
 /// keeps for a second what the pages before them had: nearly twice as much is resident.
-const MOST_OPEN: u64 = 64 << 20;
+const MOST_OPEN: u64 = 72 << 20;
 /// Encodings by their numbers, the last for all behind: a decoder stays, with its page, when the next one is encoded otherwise.
 const DECODERS: usize = 16;
 /// Room for the length of a value: two of four bytes each (of what it shares with the one before it, and of the rest), and as
