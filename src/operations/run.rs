@@ -275,6 +275,7 @@ fn kind(error: &RescreenError) -> FailureKind {
         RescreenError::InTheWay(_)
         | RescreenError::Begun(_)
         | RescreenError::InUse(_)
+        | RescreenError::Lost(_)
         | RescreenError::NoCheckpoint(_)
         | RescreenError::DamagedCheckpoint(_)
         | RescreenError::Changed(_)

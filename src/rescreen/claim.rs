@@ -2,7 +2,8 @@
 //! is in its place. No other run writes there meanwhile, nor takes anything away.
 //!
 //! The lock is on the file, and each checkpoint is another file in place of the one before: it is locked before it gets there, and
-//! whoever has locked one looks whether it is still the one that lies there.
+//! whoever has locked one looks whether it is still the one that lies there. Nothing keeps people from taking it away: so whoever has
+//! it looks again before anything is put in its place.
 
 use std::{
     fs::{self, File, OpenOptions, Permissions, TryLockError},
@@ -75,8 +76,21 @@ impl Claim {
         Checkpoint::of(&bytes).ok_or_else(|| RescreenError::DamagedCheckpoint(self.path.clone()))
     }
 
+    /// That the checkpoint lies there still.
+    ///
+    /// # Errors
+    /// [`RescreenError::Lost`] where it does not.
+    pub(super) fn holds(&self) -> Result<(), RescreenError> {
+        match is_at(&self.file, &self.path) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(RescreenError::Lost(self.path.clone())),
+            Err(error) => Err(RescreenError::writing(&self.path)(error)),
+        }
+    }
+
     /// Puts another checkpoint in its place: whole, or not at all.
     pub(super) fn keep(&mut self, checkpoint: &Checkpoint) -> Result<(), RescreenError> {
+        self.holds()?;
         let new = beside(&self.path, "new");
         let make = || {
             let mut file = File::create(&new)?;
@@ -86,6 +100,7 @@ impl Claim {
         };
         let file = make().map_err(RescreenError::writing(&self.path))?;
         lock(&file, &self.path)?;
+        self.holds()?; // that took its time
         fs::rename(&new, &self.path).map_err(RescreenError::writing(&self.path))?;
         self.file = file;
         Ok(())
@@ -94,8 +109,9 @@ impl Claim {
     /// Takes the checkpoint away: there is nothing to go on with any more.
     ///
     /// # Errors
-    /// Where that fails.
+    /// Where that fails; [`RescreenError::Lost`] where another lies there, or none.
     pub fn end(self) -> Result<(), RescreenError> {
+        self.holds()?;
         fs::remove_file(&self.path).map_err(RescreenError::writing(&self.path))
     }
 }
@@ -126,6 +142,26 @@ mod tests {
 
     fn in_use<T>(taken: &Result<T, RescreenError>) -> bool {
         matches!(taken, Err(RescreenError::InUse(_)))
+    }
+
+    #[test]
+    fn whoever_has_lost_it_touches_nothing_more() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (out, path) = (folder.path().join("out.csv"), folder.path().join("out.csv.checkpoint"));
+        let other = Checkpoint { flagged_bytes: 7, ..Checkpoint::default() };
+        for another in [false, true] {
+            let mut claims = [(); 2].map(|()| {
+                let claim = Claim::begin(&out, &Checkpoint::default()).expect("nobody has it");
+                fs::remove_file(&path).expect("it is there"); // by a person
+                claim
+            });
+            let theirs = another.then(|| Claim::begin(&out, &other).expect("nobody has it"));
+            assert!(claims.iter_mut().all(|claim| matches!(claim.keep(&Checkpoint::default()), Err(RescreenError::Lost(_)))));
+            assert!(claims.into_iter().all(|claim| matches!(claim.end(), Err(RescreenError::Lost(_)))));
+            assert_eq!(Checkpoint::read(&path), another.then(|| other.clone()));
+            assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), usize::from(another));
+            drop(theirs);
+        }
     }
 
     #[test]

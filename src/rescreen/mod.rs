@@ -12,6 +12,7 @@ pub mod claim;
 pub mod columns;
 pub mod count;
 pub mod delta;
+mod finish;
 pub mod judge;
 pub mod order;
 pub mod output;
@@ -83,6 +84,9 @@ pub enum RescreenError {
     /// Another run has the output.
     #[error("another run is writing {}: nothing was done", .0.display())]
     InUse(PathBuf),
+    /// The checkpoint of this run does not lie there any more: another run may have the output.
+    #[error("{} was taken away during the run: nothing more was written", .0.display())]
+    Lost(PathBuf),
     /// There is no checkpoint to go on from.
     #[error("there is nothing to go on with: {} is missing", .0.display())]
     NoCheckpoint(PathBuf),

@@ -15,7 +15,8 @@ use std::{
 use super::{
     Checkpoint, Claim, Counts, Defaults, Delta, Fingerprint, Judge, Layout, Output, RescreenError, Rosters, Source,
     columns::{CHANGED, FLAGGED},
-    output::{Finishing, beside_of},
+    finish::Finishing,
+    output::beside_of,
     pipeline::{Run, run},
     record::Recorder,
     roster::Meaning,
@@ -215,7 +216,7 @@ impl Order {
         }
         if earlier.finished {
             let divisions = judging.engine.lists().divisions();
-            Finishing { path: &self.out, layout, day: judging.day, divisions, replaces: self.replaces }.finish(&earlier)?;
+            Finishing { path: &self.out, layout, day: judging.day, divisions, replaces: self.replaces, claim: &claim }.finish(&earlier)?;
             return Ok(Earlier::Ended(Ended::Done { counts: Box::new(earlier.counts), claim }));
         }
         if !source.skip_to(earlier.position, earlier.whole, stop)? {

@@ -6,18 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::{
-    fs::{CWD, RenameFlags, renameat_with},
-    io::Errno,
-};
-
 use super::{
     Checkpoint, Claim, Counts, Fingerprint, RescreenError,
     columns::{Layout, REJECTS},
+    finish::{Finishing, in_the_way},
     judge::Judged,
     record::Ledger,
     source::Position,
-    spool,
 };
 use crate::{
     day::Date,
@@ -50,11 +45,14 @@ struct Part {
 }
 
 impl Part {
+    /// Another file than one that lies there: whoever still writes in that one writes into nothing.
     fn begin(place: PathBuf, header: &[u8], replaces: bool) -> Result<Self, RescreenError> {
         let part = beside(&place, "part");
         let create = || {
-            let file = if replaces { File::create(&part) } else { File::create_new(&part) };
-            let mut out = BufWriter::new(file.map_err(in_the_way(&part))?);
+            if replaces {
+                remove(&part).map_err(RescreenError::writing(&part))?;
+            }
+            let mut out = BufWriter::new(File::create_new(&part).map_err(in_the_way(&part))?);
             out.write_all(header).map_err(RescreenError::writing(&part))?;
             Ok(out)
         };
@@ -147,9 +145,11 @@ impl Output {
 
     /// Takes away what was begun.
     pub(super) fn discard(self) {
-        self.flagged.discard();
-        self.rejects.discard();
-        let _ = self.claim.end(); // why the run ends is told
+        if self.claim.holds().is_ok() {
+            self.flagged.discard();
+            self.rejects.discard();
+            let _ = self.claim.end(); // why the run ends is told
+        }
     }
 
     /// Goes on from the checkpoint of a claim; from the first one it begins anew.
@@ -243,61 +243,9 @@ impl Output {
     pub fn finish(mut self, day: Date, divisions: &Divisions) -> Result<(Counts, Claim), RescreenError> {
         self.checkpoint.finished = true;
         self.checkpoint()?;
-        Finishing { path: &self.path, layout: self.layout, day, divisions, replaces: self.replaces }.finish(&self.checkpoint)?;
+        let Self { path, layout, replaces, claim, .. } = &self;
+        Finishing { path, layout: *layout, day, divisions, replaces: *replaces, claim }.finish(&self.checkpoint)?;
         Ok((self.checkpoint.counts, self.claim))
-    }
-}
-
-/// An output of which all rows are written. Each step that puts it in its place is known by what it leaves, so that it can be
-/// gone on with wherever it was cut off: what is not beside its place any more is there.
-pub(super) struct Finishing<'f> {
-    /// Where it goes.
-    pub(super) path: &'f Path,
-    /// Its format and its columns.
-    pub(super) layout: Layout,
-    /// The day that a workbook says.
-    pub(super) day: Date,
-    /// The names of places.
-    pub(super) divisions: &'f Divisions,
-    /// Whether it takes the place of files that lie there.
-    pub(super) replaces: bool,
-}
-
-impl Finishing<'_> {
-    /// Puts everything in its place that is not there yet, all but the checkpoint; then that is on the disk.
-    pub(super) fn finish(&self, checkpoint: &Checkpoint) -> Result<(), RescreenError> {
-        let (part, rejects) = (beside(self.path, "part"), beside(self.path, REJECTS_ENDING));
-        if spool::is_used(self.layout.format) {
-            self.convert(&part, checkpoint)?;
-            self.put_in_place(&made_of(self.path, checkpoint), self.path)?;
-        } else {
-            self.put_in_place(&whole(part, checkpoint.flagged_bytes)?, self.path)?;
-        }
-        self.put_in_place(&whole(beside(&rejects, "part"), checkpoint.rejects_bytes)?, &rejects)?;
-        sync_folder(self.path).map_err(RescreenError::writing(self.path))
-    }
-
-    /// Puts a file in its place; where it is beside it no more, that was done.
-    fn put_in_place(&self, from: &Path, place: &Path) -> Result<(), RescreenError> {
-        match if self.replaces { fs::rename(from, place) } else { move_to_free(from, place) } {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && place.exists() => Ok(()),
-            put => put.map_err(in_the_way(place)),
-        }
-    }
-
-    /// Makes the output from the spool beside it, which goes when that is on the disk.
-    fn convert(&self, part: &Path, checkpoint: &Checkpoint) -> Result<(), RescreenError> {
-        if !part.exists() {
-            return Ok(()); // it was made
-        }
-        whole(part.to_owned(), checkpoint.flagged_bytes)?;
-        let new = made_of(self.path, checkpoint);
-        let spool = spool::Spool { part, place: &new, layout: self.layout };
-        spool.convert(self.day, &checkpoint.counts, self.divisions).map_err(|error| {
-            let _ = fs::remove_file(&new); // half of it is of no use; the spool stays
-            RescreenError::output(self.path)(error)
-        })?;
-        sync_folder(part).and_then(|()| fs::remove_file(part)).map_err(RescreenError::writing(part))
     }
 }
 
@@ -308,40 +256,15 @@ fn forget(path: &Path, mut claim: Claim, first: &Checkpoint) -> Result<Claim, Re
     claim.keep(first)?;
     sync_folder(path).map_err(RescreenError::writing(path))?;
     let made = earlier.filter(|earlier| earlier.finished).map(|earlier| made_of(path, &earlier));
-    match made.as_ref().map(fs::remove_file) {
-        Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => Err(RescreenError::writing(path)(error)),
-        _ => Ok(claim),
-    }
+    made.map_or(Ok(()), |made| remove(&made)).map_err(RescreenError::writing(path))?;
+    Ok(claim)
 }
 
-/// Something is there already that is not this run's, or it failed otherwise.
-fn in_the_way(place: &Path) -> impl Fn(io::Error) -> RescreenError {
-    move |error| match error.kind() {
-        io::ErrorKind::AlreadyExists => RescreenError::InTheWay(place.to_owned()),
-        _ => RescreenError::writing(place)(error),
-    }
-}
-
-/// A file that is as long as a checkpoint says, where it is there.
-fn whole(part: PathBuf, bytes: u64) -> Result<PathBuf, RescreenError> {
-    match fs::metadata(&part) {
-        Ok(data) if data.len() != bytes => {
-            let error = io::Error::new(io::ErrorKind::InvalidData, "it is not as long as the checkpoint says");
-            Err(RescreenError::writing(&part)(error))
-        }
-        _ => Ok(part),
-    }
-}
-
-/// Moves a file to a place where nothing is.
-fn move_to_free(from: &Path, place: &Path) -> io::Result<()> {
-    match renameat_with(CWD, from, CWD, place, RenameFlags::NOREPLACE) {
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {} // this file system cannot: look first
-        moved => return Ok(moved?),
-    }
-    match fs::symlink_metadata(place) {
-        Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
-        Err(_) => fs::rename(from, place),
+/// Removes a file, where it is there.
+fn remove(file: &Path) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -109,9 +109,10 @@ fn here(source: &mut Source, mut judge: Judge<'_>, writer: &mut Writer<'_, '_>) 
     writer.write(outcomes).and(read)
 }
 
-/// Whether no checkpoint follows here: behind the end comes the last one of all, and what could not be written has none.
+/// Whether no checkpoint follows here: behind the end comes the last one of all, and what could not be written, or is another's, has
+/// none.
 const fn is_last(ended: &Result<bool, RescreenError>) -> bool {
-    matches!(ended, Ok(true) | Err(RescreenError::Output { .. }))
+    matches!(ended, Ok(true) | Err(RescreenError::Output { .. } | RescreenError::Lost(_)))
 }
 
 /// Hands out pieces; says whether it came to the end.

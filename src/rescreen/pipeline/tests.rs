@@ -275,6 +275,33 @@ fn whoever_stops_a_run_that_failed_waits_no_more() {
     assert!(desk.left("out.csv").position.is_beginning() && follow.notes.len() == 1);
 }
 
+#[test]
+fn a_run_whose_checkpoint_is_taken_away_puts_nothing_in_the_place_of_another() {
+    let desk = Desk::new();
+    let (out, day) = (desk.path("out.csv"), day::parse("2026-11-01").expect("a day"));
+    let write = |output: &mut Output, flagged: &[u8]| {
+        let judged = Judged { flagged: flagged.to_vec(), rejects: Vec::new(), counts: Counts::default(), watched: Vec::new() };
+        output.write(&judged, Position::default()).expect("it is written");
+    };
+    let runs = [(); 2].map(|()| {
+        let output = desk.begun("out.csv");
+        fs::remove_file(checkpoint_of(&out)).expect("it is there"); // by a person
+        output
+    });
+    let mut theirs = desk.begun("out.csv");
+    write(&mut theirs, b"theirs\n");
+    let [mut first, second] = runs;
+    write(&mut first, &[b'x'; 1 << 16]); // longer than what is kept back
+    second.discard();
+    assert!(matches!(first.checkpoint(), Err(RescreenError::Lost(_))));
+    assert!(matches!(first.finish(day, ENGINE.lists().divisions()), Err(RescreenError::Lost(_))));
+    assert!(!out.exists());
+    theirs.finish(day, ENGINE.lists().divisions()).expect("it is put in its place").1.end().expect("it goes");
+    let [flagged, rejects] = written(&out);
+    assert!(flagged.ends_with(b"theirs\n") && !flagged.contains(&b'x') && !rejects.is_empty());
+    assert!(!checkpoint_of(&out).exists());
+}
+
 /// The output and its rejects.
 fn written(out: &Path) -> [Vec<u8>; 2] {
     [out.to_owned(), crate::sheet::beside(out, "rejects.csv")].map(|file| fs::read(file).expect("it is in its place"))
