@@ -81,11 +81,11 @@ pub trait Follow {
     fn begins(&mut self) -> Result<(), RescreenError> {
         Ok(())
     }
-    /// The files in which it writes are made: they are this run's, and nobody else's.
+    /// The files in which it writes are made: they are this run's, which has this mark, and nobody else's.
     ///
     /// # Errors
     /// Why nothing more must be written: they go, and the run ends.
-    fn begun(&mut self) -> Result<(), RescreenError> {
+    fn begun(&mut self, _mark: &str) -> Result<(), RescreenError> {
         Ok(())
     }
     /// It begins, or goes on, behind these counts: `read` says how many bytes of the registers were read, of `size` where that
@@ -195,8 +195,9 @@ impl Order {
         follow: &mut dyn Follow,
     ) -> Result<Output, RescreenError> {
         follow.begins()?;
-        let output = Output::begin_over(&self.out, left, fingerprint, layout, self.replaces)?;
-        if let Err(error) = follow.begun() {
+        let mut output = Output::begin_over(&self.out, left, fingerprint, layout, self.replaces)?;
+        let begun = follow.begun(output.ledger().run());
+        if let Err(error) = begun {
             output.discard();
             return Err(error);
         }

@@ -260,6 +260,14 @@ fn forget(path: &Path, mut claim: Claim, first: &Checkpoint) -> Result<Claim, Re
     Ok(claim)
 }
 
+/// Empties a file, where it is there.
+fn emptied(file: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).truncate(true).open(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Removes a file, where it is there.
 fn remove(file: &Path) -> io::Result<()> {
     match fs::remove_file(file) {
@@ -300,23 +308,28 @@ pub fn beside_of(path: &Path) -> Vec<PathBuf> {
     vec![path.to_owned(), beside(path, "part"), beside(&rejects, "part"), rejects, beside(&checkpoint, "new"), checkpoint]
 }
 
-/// The files that a run has written, which does not replace any, whose output is at `path`: all beside it, and those that it has
-/// put in their place. The checkpoint by which these are known comes behind them.
-#[must_use]
-pub fn written_of(path: &Path) -> Vec<PathBuf> {
-    let (rejects, checkpoint) = (beside(path, REJECTS_ENDING), checkpoint_of(path));
+/// Takes away what a run has written, which does not replace any files: all beside the output at `path`, and what it has put in its
+/// place. The claim, of which the checkpoint is, goes last: nobody begins there meanwhile.
+///
+/// # Errors
+/// Where something cannot be removed: the checkpoint stays.
+pub fn take_away(path: &Path, mut claim: Claim, checkpoint: Checkpoint) -> Result<(), RescreenError> {
+    let removed = |file: PathBuf| remove(&file).map_err(RescreenError::writing(&file));
+    let (rejects, made) = (beside(path, REJECTS_ENDING), made_of(path, &checkpoint));
     let [part, rejects_part] = [beside(path, "part"), beside(&rejects, "part")];
-    let left = Checkpoint::read(&checkpoint);
-    let finished = left.as_ref().is_some_and(|left| left.finished);
-    let made = left.map(|left| made_of(path, &left));
-    let mut written = Vec::new();
-    if finished && !part.exists() && !made.as_ref().is_some_and(|made| made.exists()) {
-        written.push(path.to_owned());
+    if checkpoint.finished {
+        if !part.exists() && !made.exists() {
+            removed(path.to_owned())?;
+        }
+        if !rejects_part.exists() {
+            removed(rejects)?;
+        }
+        for file in [&part, &rejects_part, &made] {
+            emptied(file).map_err(RescreenError::writing(file))?; // it may be for want of room that it goes
+        }
+        // where this is cut off, nothing says any more that what lies in the places is its own
+        claim.keep(&Checkpoint { finished: false, ..checkpoint })?;
     }
-    if finished && !rejects_part.exists() {
-        written.push(rejects);
-    }
-    written.extend([beside(&checkpoint, "new"), checkpoint, part, rejects_part]);
-    written.extend(made);
-    written
+    [part, rejects_part, made, beside(&checkpoint_of(path), "new")].into_iter().try_for_each(removed)?;
+    claim.end()
 }

@@ -17,7 +17,7 @@ use crate::{
     rescreen::{
         Checkpoint, Counts, Defaults, Fingerprint, Layout, Rosters,
         columns::FLAGGED,
-        output::checkpoint_of,
+        output::{checkpoint_of, take_away},
         record::{Ledger, Tally, Watched},
         sum::Summing,
     },
@@ -300,6 +300,23 @@ fn a_run_whose_checkpoint_is_taken_away_puts_nothing_in_the_place_of_another() {
     let [flagged, rejects] = written(&out);
     assert!(flagged.ends_with(b"theirs\n") && !flagged.contains(&b'x') && !rejects.is_empty());
     assert!(!checkpoint_of(&out).exists());
+}
+
+#[test]
+fn of_a_run_that_is_taken_away_nothing_stays_and_of_others_everything() {
+    let desk = Desk::new();
+    let (out, day) = (desk.path("out.csv"), day::parse("2026-11-01").expect("a day"));
+    for beside in [false, true] {
+        let (_, claim) = desk.begun("out.csv").finish(day, ENGINE.lists().divisions()).expect("it is put in its place");
+        if beside {
+            fs::rename(&out, desk.path("out.csv.part")).expect("it is in its place");
+            fs::write(&out, "a person's").expect("written");
+        }
+        let checkpoint = desk.left("out.csv");
+        take_away(&out, claim, checkpoint).expect("it goes");
+        assert_eq!(fs::read_to_string(&out).ok().as_deref(), beside.then_some("a person's"));
+        assert_eq!(fs::read_dir(desk.folder.path()).expect("a folder").count(), 1 + usize::from(beside));
+    }
 }
 
 /// The output and its rejects.
