@@ -20,7 +20,7 @@ use crate::{
     problem::Problem,
     register::{Kind, OpenError, Options, Register, columns::Said, expand::Limits},
     rescreen::{
-        Checkpoint, Claim, Delta, Order, RescreenError,
+        Checkpoint, Claim, Delta, Order, RescreenError, is_of_the_content,
         order::{Ended, Found, Hands, Judging},
         output::{beside_of, checkpoint_of, take_away},
         record::Recorder,
@@ -187,12 +187,6 @@ impl Folders {
 fn reading(asked: &Asked) -> Options {
     let columns = Said::parse(&asked.columns).unwrap_or_default(); // checked when it was asked for
     Options { kind: None, encoding: asked.encoding, columns, limits: Limits::default() }
-}
-
-/// Whether it is what stands in a register that is wrong, and not the reading of it.
-fn is_of_the_content(error: &OpenError) -> bool {
-    use io::ErrorKind::{InvalidData, Other, UnexpectedEof};
-    !matches!(error, OpenError::Io(error) if ![InvalidData, Other, UnexpectedEof].contains(&error.kind()))
 }
 
 /// Whether a checkpoint may be that of an operation, which has begun: an earlier version did not note its mark.

@@ -120,3 +120,9 @@ impl RescreenError {
         move |error| Self::Output { output: path.to_owned(), error: error.into() }
     }
 }
+
+/// Whether it is what stands in a register that is wrong, and not the reading of it.
+pub(crate) fn is_of_the_content(error: &OpenError) -> bool {
+    use io::ErrorKind::{InvalidData, Other, UnexpectedEof};
+    !matches!(error, OpenError::Io(error) if ![InvalidData, Other, UnexpectedEof].contains(&error.kind()))
+}

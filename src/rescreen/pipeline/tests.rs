@@ -272,7 +272,28 @@ fn whoever_stops_a_run_that_failed_waits_no_more() {
     let mut follow = follower(&|_| {}, &noted);
     let (ended, kept) = desk.run(FIRMS, (2, seven()), (true, &mut follow), true);
     assert!(matches!(ended, Err(RescreenError::Unrecorded(_))) && kept == 0);
-    assert!(desk.left("out.csv").position.is_beginning() && follow.notes.len() == 1);
+    assert!(desk.left("out.csv").position.is_beginning());
+    let [why, waits] = &follow.notes[..] else { panic!("{:?}", follow.notes) };
+    assert!(why.ends_with("once") && waits.contains("to their ends"), "it says why before it waits: {:?}", follow.notes);
+}
+
+#[test]
+fn a_run_that_failed_says_why_and_not_what_came_of_it() {
+    let desk = Desk::new();
+    let wrote = |_| fs::remove_file(checkpoint_of(&desk.path("out.csv"))).expect("it is there");
+    let (mut follow, mut sum) = (follower(&wrote, &|| {}), seven());
+    sum.spawn = |_| Err(io::Error::other("no thread")); // whoever waits sums up himself
+    let (ended, kept) = desk.run(FIRMS, (0, sum), (true, &mut follow), true);
+    assert!(matches!(ended, Err(RescreenError::Unrecorded(_))) && kept == 0, "{ended:?}");
+}
+
+#[test]
+fn where_what_stands_in_an_input_is_wrong_nobody_waits() {
+    let desk = Desk::new();
+    fs::write(desk.path("broken.csv"), "一,二\n三,四\n").expect("written");
+    let mut follow = follower(&|_| {}, &|| panic!("it waits"));
+    let (ended, _) = desk.run(("out.csv", &["firms.csv", "broken.csv"]), (0, seven()), (true, &mut follow), false);
+    assert!(matches!(ended, Err(RescreenError::Input { .. })), "{ended:?}");
 }
 
 #[test]
