@@ -16,7 +16,7 @@ use super::{
     Checkpoint, Claim, Counts, Defaults, Delta, Fingerprint, Judge, Layout, Output, RescreenError, Rosters, Source,
     columns::{CHANGED, FLAGGED},
     finish::Finishing,
-    output::beside_of,
+    output::{beside_of, sync_folder},
     pipeline::{Run, run},
     record::Recorder,
     roster::Meaning,
@@ -174,6 +174,7 @@ impl Order {
         let Hands { stop, waits, checkpoint_every, follow, recorder } = hands;
         if recorder.is_some() {
             output.checkpoint()?; // what is recorded from now on is known as this run's, wherever it is cut off
+            sync_folder(&self.out).map_err(RescreenError::writing(&self.out))?; // by a power cut too
         }
         follow.begin(source.read(), source.sizes().into_iter().sum(), output.counts());
         let defaults = Defaults { day, event: self.event, region: self.region, kind: self.kind };
