@@ -312,7 +312,7 @@ fn a_run_whose_checkpoint_is_taken_away_puts_nothing_in_the_place_of_another() {
     let mut theirs = desk.begun("out.csv");
     write(&mut theirs, b"theirs\n");
     let [mut first, second] = runs;
-    write(&mut first, &[b'x'; 1 << 16]); // longer than what is kept back
+    write(&mut first, &[b'x'; 1 << 14]); // longer than what is kept back
     second.discard();
     assert!(matches!(first.checkpoint(), Err(RescreenError::Lost(_))));
     assert!(matches!(first.finish(day, ENGINE.lists().divisions()), Err(RescreenError::Lost(_))));
