@@ -251,7 +251,7 @@ pub(super) fn refused(error: &RescreenError) -> ExitCode {
     let status = bad_use(error);
     let failed = match error {
         RescreenError::Input { error, .. } => matches!(error, OpenError::Io(_)),
-        RescreenError::Output { .. } | RescreenError::Unrecorded(_) => true,
+        RescreenError::Output { .. } | RescreenError::Lost(_) | RescreenError::Unrecorded(_) => true,
         _ => false,
     };
     if failed { ExitCode::from(IO_FAILED) } else { status }

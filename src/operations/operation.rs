@@ -124,8 +124,8 @@ impl Operation {
 pub(super) trait Beginning {
     /// Nothing of it is written: is anything in its way?
     fn begins(&self, operation: &Operation) -> Result<(), RescreenError>;
-    /// Its files are made: from now on what lies there is its own.
-    fn begun(&self, operation: &Operation) -> Result<(), RescreenError>;
+    /// Its files are made, by the run with this mark: from now on what has it is its own.
+    fn begun(&self, operation: &Operation, mark: &str) -> Result<(), RescreenError>;
 }
 
 /// Follows a run for those who ask for its operation. `more` hears of rows as they are done.
@@ -141,8 +141,8 @@ impl<F: FnMut(Rows, Rows)> Follow for Following<'_, F> {
         self.beginning.begins(self.operation)
     }
 
-    fn begun(&mut self) -> Result<(), RescreenError> {
-        self.beginning.begun(self.operation)
+    fn begun(&mut self, mark: &str) -> Result<(), RescreenError> {
+        self.beginning.begun(self.operation, mark)
     }
 
     fn begin(&mut self, read: Arc<AtomicU64>, size: Option<u64>, counts: &Counts) {

@@ -117,9 +117,12 @@ pub struct Record {
     pub state: State,
     /// Whether it is to be cancelled.
     pub cancelled: bool,
-    /// Whether it has begun to write: what lies where it writes is its own then.
+    /// Whether it has begun to write.
     #[serde(default)]
     pub begun: bool,
+    /// The mark of the run that it has begun, by which the checkpoint is known that is its own; empty where that is not known.
+    #[serde(default)]
+    pub mark: String,
     /// How often the service ended by itself in its midst without getting further than before.
     #[serde(default)]
     pub attempts: u32,
@@ -155,6 +158,7 @@ impl Record {
             state: State::Queued,
             cancelled: false,
             begun: false,
+            mark: String::new(),
             attempts: 0,
             reached: 0,
             created: now,

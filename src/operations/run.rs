@@ -20,9 +20,9 @@ use crate::{
     problem::Problem,
     register::{Kind, OpenError, Options, Register, columns::Said, expand::Limits},
     rescreen::{
-        Checkpoint, Claim, Delta, Order, RescreenError,
+        Checkpoint, Claim, Delta, Order, RescreenError, is_of_the_content,
         order::{Ended, Found, Hands, Judging},
-        output::{beside_of, checkpoint_of, written_of},
+        output::{beside_of, checkpoint_of, take_away},
         record::Recorder,
         roster::{Meaning, RosterError},
     },
@@ -156,7 +156,7 @@ impl Folders {
     /// The checkpoint of an operation, where it has one.
     pub(super) fn checkpoint(&self, record: &Record) -> Option<Checkpoint> {
         let output = self.output(&record.asked).ok().filter(|_| record.begun)?;
-        Checkpoint::read(&checkpoint_of(&output))
+        Checkpoint::read(&checkpoint_of(&output)).filter(|checkpoint| may_own(record, checkpoint))
     }
 
     /// That nothing lies where an operation writes.
@@ -166,11 +166,18 @@ impl Folders {
         there.map_or(Ok(()), |file| Err(RescreenError::InTheWay(file)))
     }
 
-    /// Takes away what an operation has written, where it has begun to, and where no other run goes on with it.
+    /// Takes away what an operation has written, where it has begun to: where the checkpoint that lies there is its own, and no other
+    /// run goes on with it. Without one nobody knows whose the files are.
     pub(super) fn discard(&self, record: &Record) {
         let Some(output) = self.output(&record.asked).ok().filter(|_| record.begun) else { return };
-        match Claim::take(&output) {
-            Ok(_claim) => written_of(&output).iter().for_each(|file| remove(file)),
+        let own = |checkpoint: &Checkpoint| !record.mark.is_empty() && checkpoint.ledger.run() == record.mark;
+        let discarded = Claim::take(&output).and_then(|claim| match claim.map(|claim| Ok((claim.checkpoint()?, claim))).transpose()? {
+            Some((checkpoint, claim)) if own(&checkpoint) => take_away(&output, claim, checkpoint).map(|()| true),
+            _ => Ok(false),
+        });
+        match discarded {
+            Ok(true) => {}
+            Ok(false) => tracing::warn!(operation = record.name(), "what lies where an operation wrote is not known as its own, and stays"),
             Err(error) => tracing::warn!(operation = record.name(), %error, "what is left of an operation is not removed"),
         }
     }
@@ -182,19 +189,9 @@ fn reading(asked: &Asked) -> Options {
     Options { kind: None, encoding: asked.encoding, columns, limits: Limits::default() }
 }
 
-/// Whether it is what stands in a register that is wrong, and not the reading of it.
-fn is_of_the_content(error: &OpenError) -> bool {
-    use io::ErrorKind::{InvalidData, Other, UnexpectedEof};
-    !matches!(error, OpenError::Io(error) if ![InvalidData, Other, UnexpectedEof].contains(&error.kind()))
-}
-
-fn remove(file: &Path) {
-    match std::fs::remove_file(file) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            tracing::warn!(file = %file.display(), %error, "what is left of an operation cannot be removed");
-        }
-        _ => {}
-    }
+/// Whether a checkpoint may be that of an operation, which has begun: an earlier version did not note its mark.
+fn may_own(record: &Record, checkpoint: &Checkpoint) -> bool {
+    record.mark.is_empty() || checkpoint.ledger.run() == record.mark
 }
 
 impl Runner {
@@ -256,7 +253,7 @@ impl Runner {
 fn found(record: &Record, order: &Order) -> Result<Found, RescreenError> {
     let claim = if record.begun { Claim::take(&order.out)? } else { None };
     let begun = claim.and_then(|claim| Some((claim.checkpoint().ok()?, claim)));
-    let begun = begun.filter(|(checkpoint, _)| checkpoint.fingerprint.engine == ENGINE_VERSION);
+    let begun = begun.filter(|(checkpoint, _)| checkpoint.fingerprint.engine == ENGINE_VERSION && may_own(record, checkpoint));
     Ok(begun.map_or(Found::Nothing, |(checkpoint, claim)| Found::Begun(claim, Box::new(checkpoint))))
 }
 
@@ -275,6 +272,7 @@ fn kind(error: &RescreenError) -> FailureKind {
         RescreenError::InTheWay(_)
         | RescreenError::Begun(_)
         | RescreenError::InUse(_)
+        | RescreenError::Lost(_)
         | RescreenError::NoCheckpoint(_)
         | RescreenError::DamagedCheckpoint(_)
         | RescreenError::Changed(_)

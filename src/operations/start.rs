@@ -1,6 +1,7 @@
 //! Starting (受理): an operation has its place to itself, and is on the disk before anybody is told.
 
 use std::{
+    fs::File,
     io,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, atomic::Ordering},
@@ -16,7 +17,7 @@ use super::{
 };
 use crate::rescreen::{
     RescreenError,
-    output::{beside_of, sync_folder},
+    output::{beside_of, checkpoint_of, sync_folder},
 };
 
 /// Most operations that wait.
@@ -130,23 +131,27 @@ impl Beginning for Operations {
         let _one = self.0.starting.lock().unwrap_or_else(PoisonError::into_inner); // it may be cancelled meanwhile
         if operation.record().begun {
             self.folders().discard(&operation.record());
-            self.note(operation, false)?;
+            self.note(operation, None)?;
         }
         self.folders().is_free(&operation.record().asked)
     }
 
-    fn begun(&self, operation: &Operation) -> Result<(), RescreenError> {
+    fn begun(&self, operation: &Operation, mark: &str) -> Result<(), RescreenError> {
+        let checkpoint = checkpoint_of(&self.folders().outputs.root().join(&operation.record().asked.output));
+        let on_the_disk = || File::open(&checkpoint)?.sync_all().and_then(|()| sync_folder(&checkpoint));
+        on_the_disk().map_err(RescreenError::writing(&checkpoint))?; // by it the files are known as its own
         let _one = self.0.starting.lock().unwrap_or_else(PoisonError::into_inner);
-        self.note(operation, true)
+        self.note(operation, Some(mark))
     }
 }
 
 impl Operations {
     /// Notes whether what lies where an operation writes is its own. A kill between the making of its files and this leaves files
     /// that are in its way, which is told: none is taken away that may be another's.
-    fn note(&self, operation: &Operation, begun: bool) -> Result<(), RescreenError> {
+    fn note(&self, operation: &Operation, mark: Option<&str>) -> Result<(), RescreenError> {
         let record = operation.record();
-        let noted = Record { begun, updated: Timestamp::now(), ..(*record).clone() };
+        let (begun, mark) = (mark.is_some(), mark.unwrap_or_default().to_owned());
+        let noted = Record { begun, mark, updated: Timestamp::now(), ..(*record).clone() };
         self.0.store.write(&noted).map_err(RescreenError::writing(Path::new(&record.asked.output)))?;
         operation.set(noted);
         Ok(())

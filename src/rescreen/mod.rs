@@ -12,6 +12,7 @@ pub mod claim;
 pub mod columns;
 pub mod count;
 pub mod delta;
+mod finish;
 pub mod judge;
 pub mod order;
 pub mod output;
@@ -83,6 +84,9 @@ pub enum RescreenError {
     /// Another run has the output.
     #[error("another run is writing {}: nothing was done", .0.display())]
     InUse(PathBuf),
+    /// The checkpoint of this run does not lie there any more: another run may have the output.
+    #[error("{} was taken away during the run: nothing more was written", .0.display())]
+    Lost(PathBuf),
     /// There is no checkpoint to go on from.
     #[error("there is nothing to go on with: {} is missing", .0.display())]
     NoCheckpoint(PathBuf),
@@ -115,4 +119,10 @@ impl RescreenError {
     pub(crate) fn writing(path: &std::path::Path) -> impl Fn(io::Error) -> Self {
         move |error| Self::Output { output: path.to_owned(), error: error.into() }
     }
+}
+
+/// Whether it is what stands in a register that is wrong, and not the reading of it.
+pub(crate) fn is_of_the_content(error: &OpenError) -> bool {
+    use io::ErrorKind::{InvalidData, Other, UnexpectedEof};
+    !matches!(error, OpenError::Io(error) if ![InvalidData, Other, UnexpectedEof].contains(&error.kind()))
 }

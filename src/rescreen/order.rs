@@ -15,7 +15,8 @@ use std::{
 use super::{
     Checkpoint, Claim, Counts, Defaults, Delta, Fingerprint, Judge, Layout, Output, RescreenError, Rosters, Source,
     columns::{CHANGED, FLAGGED},
-    output::{Finishing, beside_of},
+    finish::Finishing,
+    output::{beside_of, sync_folder},
     pipeline::{Run, run},
     record::Recorder,
     roster::Meaning,
@@ -80,11 +81,11 @@ pub trait Follow {
     fn begins(&mut self) -> Result<(), RescreenError> {
         Ok(())
     }
-    /// The files in which it writes are made: they are this run's, and nobody else's.
+    /// The files in which it writes are made: they are this run's, which has this mark, and nobody else's.
     ///
     /// # Errors
     /// Why nothing more must be written: they go, and the run ends.
-    fn begun(&mut self) -> Result<(), RescreenError> {
+    fn begun(&mut self, _mark: &str) -> Result<(), RescreenError> {
         Ok(())
     }
     /// It begins, or goes on, behind these counts: `read` says how many bytes of the registers were read, of `size` where that
@@ -173,6 +174,7 @@ impl Order {
         let Hands { stop, waits, checkpoint_every, follow, recorder } = hands;
         if recorder.is_some() {
             output.checkpoint()?; // what is recorded from now on is known as this run's, wherever it is cut off
+            sync_folder(&self.out).map_err(RescreenError::writing(&self.out))?; // by a power cut too
         }
         follow.begin(source.read(), source.sizes().into_iter().sum(), output.counts());
         let defaults = Defaults { day, event: self.event, region: self.region, kind: self.kind };
@@ -194,8 +196,9 @@ impl Order {
         follow: &mut dyn Follow,
     ) -> Result<Output, RescreenError> {
         follow.begins()?;
-        let output = Output::begin_over(&self.out, left, fingerprint, layout, self.replaces)?;
-        if let Err(error) = follow.begun() {
+        let mut output = Output::begin_over(&self.out, left, fingerprint, layout, self.replaces)?;
+        let begun = follow.begun(output.ledger().run());
+        if let Err(error) = begun {
             output.discard();
             return Err(error);
         }
@@ -215,7 +218,7 @@ impl Order {
         }
         if earlier.finished {
             let divisions = judging.engine.lists().divisions();
-            Finishing { path: &self.out, layout, day: judging.day, divisions, replaces: self.replaces }.finish(&earlier)?;
+            Finishing { path: &self.out, layout, day: judging.day, divisions, replaces: self.replaces, claim: &claim }.finish(&earlier)?;
             return Ok(Earlier::Ended(Ended::Done { counts: Box::new(earlier.counts), claim }));
         }
         if !source.skip_to(earlier.position, earlier.whole, stop)? {

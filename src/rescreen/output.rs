@@ -6,18 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::{
-    fs::{CWD, RenameFlags, renameat_with},
-    io::Errno,
-};
-
 use super::{
     Checkpoint, Claim, Counts, Fingerprint, RescreenError,
     columns::{Layout, REJECTS},
+    finish::{Finishing, in_the_way},
     judge::Judged,
     record::Ledger,
     source::Position,
-    spool,
 };
 use crate::{
     day::Date,
@@ -50,11 +45,14 @@ struct Part {
 }
 
 impl Part {
+    /// Another file than one that lies there: whoever still writes in that one writes into nothing.
     fn begin(place: PathBuf, header: &[u8], replaces: bool) -> Result<Self, RescreenError> {
         let part = beside(&place, "part");
         let create = || {
-            let file = if replaces { File::create(&part) } else { File::create_new(&part) };
-            let mut out = BufWriter::new(file.map_err(in_the_way(&part))?);
+            if replaces {
+                remove(&part).map_err(RescreenError::writing(&part))?;
+            }
+            let mut out = BufWriter::new(File::create_new(&part).map_err(in_the_way(&part))?);
             out.write_all(header).map_err(RescreenError::writing(&part))?;
             Ok(out)
         };
@@ -147,9 +145,11 @@ impl Output {
 
     /// Takes away what was begun.
     pub(super) fn discard(self) {
-        self.flagged.discard();
-        self.rejects.discard();
-        let _ = self.claim.end(); // why the run ends is told
+        if self.claim.holds().is_ok() {
+            self.flagged.discard();
+            self.rejects.discard();
+            let _ = self.claim.end(); // why the run ends is told
+        }
     }
 
     /// Goes on from the checkpoint of a claim; from the first one it begins anew.
@@ -243,61 +243,9 @@ impl Output {
     pub fn finish(mut self, day: Date, divisions: &Divisions) -> Result<(Counts, Claim), RescreenError> {
         self.checkpoint.finished = true;
         self.checkpoint()?;
-        Finishing { path: &self.path, layout: self.layout, day, divisions, replaces: self.replaces }.finish(&self.checkpoint)?;
+        let Self { path, layout, replaces, claim, .. } = &self;
+        Finishing { path, layout: *layout, day, divisions, replaces: *replaces, claim }.finish(&self.checkpoint)?;
         Ok((self.checkpoint.counts, self.claim))
-    }
-}
-
-/// An output of which all rows are written. Each step that puts it in its place is known by what it leaves, so that it can be
-/// gone on with wherever it was cut off: what is not beside its place any more is there.
-pub(super) struct Finishing<'f> {
-    /// Where it goes.
-    pub(super) path: &'f Path,
-    /// Its format and its columns.
-    pub(super) layout: Layout,
-    /// The day that a workbook says.
-    pub(super) day: Date,
-    /// The names of places.
-    pub(super) divisions: &'f Divisions,
-    /// Whether it takes the place of files that lie there.
-    pub(super) replaces: bool,
-}
-
-impl Finishing<'_> {
-    /// Puts everything in its place that is not there yet, all but the checkpoint; then that is on the disk.
-    pub(super) fn finish(&self, checkpoint: &Checkpoint) -> Result<(), RescreenError> {
-        let (part, rejects) = (beside(self.path, "part"), beside(self.path, REJECTS_ENDING));
-        if spool::is_used(self.layout.format) {
-            self.convert(&part, checkpoint)?;
-            self.put_in_place(&made_of(self.path, checkpoint), self.path)?;
-        } else {
-            self.put_in_place(&whole(part, checkpoint.flagged_bytes)?, self.path)?;
-        }
-        self.put_in_place(&whole(beside(&rejects, "part"), checkpoint.rejects_bytes)?, &rejects)?;
-        sync_folder(self.path).map_err(RescreenError::writing(self.path))
-    }
-
-    /// Puts a file in its place; where it is beside it no more, that was done.
-    fn put_in_place(&self, from: &Path, place: &Path) -> Result<(), RescreenError> {
-        match if self.replaces { fs::rename(from, place) } else { move_to_free(from, place) } {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && place.exists() => Ok(()),
-            put => put.map_err(in_the_way(place)),
-        }
-    }
-
-    /// Makes the output from the spool beside it, which goes when that is on the disk.
-    fn convert(&self, part: &Path, checkpoint: &Checkpoint) -> Result<(), RescreenError> {
-        if !part.exists() {
-            return Ok(()); // it was made
-        }
-        whole(part.to_owned(), checkpoint.flagged_bytes)?;
-        let new = made_of(self.path, checkpoint);
-        let spool = spool::Spool { part, place: &new, layout: self.layout };
-        spool.convert(self.day, &checkpoint.counts, self.divisions).map_err(|error| {
-            let _ = fs::remove_file(&new); // half of it is of no use; the spool stays
-            RescreenError::output(self.path)(error)
-        })?;
-        sync_folder(part).and_then(|()| fs::remove_file(part)).map_err(RescreenError::writing(part))
     }
 }
 
@@ -308,40 +256,23 @@ fn forget(path: &Path, mut claim: Claim, first: &Checkpoint) -> Result<Claim, Re
     claim.keep(first)?;
     sync_folder(path).map_err(RescreenError::writing(path))?;
     let made = earlier.filter(|earlier| earlier.finished).map(|earlier| made_of(path, &earlier));
-    match made.as_ref().map(fs::remove_file) {
-        Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => Err(RescreenError::writing(path)(error)),
-        _ => Ok(claim),
+    made.map_or(Ok(()), |made| remove(&made)).map_err(RescreenError::writing(path))?;
+    Ok(claim)
+}
+
+/// Empties a file, where it is there.
+fn emptied(file: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).truncate(true).open(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
-/// Something is there already that is not this run's, or it failed otherwise.
-fn in_the_way(place: &Path) -> impl Fn(io::Error) -> RescreenError {
-    move |error| match error.kind() {
-        io::ErrorKind::AlreadyExists => RescreenError::InTheWay(place.to_owned()),
-        _ => RescreenError::writing(place)(error),
-    }
-}
-
-/// A file that is as long as a checkpoint says, where it is there.
-fn whole(part: PathBuf, bytes: u64) -> Result<PathBuf, RescreenError> {
-    match fs::metadata(&part) {
-        Ok(data) if data.len() != bytes => {
-            let error = io::Error::new(io::ErrorKind::InvalidData, "it is not as long as the checkpoint says");
-            Err(RescreenError::writing(&part)(error))
-        }
-        _ => Ok(part),
-    }
-}
-
-/// Moves a file to a place where nothing is.
-fn move_to_free(from: &Path, place: &Path) -> io::Result<()> {
-    match renameat_with(CWD, from, CWD, place, RenameFlags::NOREPLACE) {
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {} // this file system cannot: look first
-        moved => return Ok(moved?),
-    }
-    match fs::symlink_metadata(place) {
-        Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
-        Err(_) => fs::rename(from, place),
+/// Removes a file, where it is there.
+fn remove(file: &Path) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -377,23 +308,28 @@ pub fn beside_of(path: &Path) -> Vec<PathBuf> {
     vec![path.to_owned(), beside(path, "part"), beside(&rejects, "part"), rejects, beside(&checkpoint, "new"), checkpoint]
 }
 
-/// The files that a run has written, which does not replace any, whose output is at `path`: all beside it, and those that it has
-/// put in their place. The checkpoint by which these are known comes behind them.
-#[must_use]
-pub fn written_of(path: &Path) -> Vec<PathBuf> {
-    let (rejects, checkpoint) = (beside(path, REJECTS_ENDING), checkpoint_of(path));
+/// Takes away what a run has written, which does not replace any files: all beside the output at `path`, and what it has put in its
+/// place. The claim, of which the checkpoint is, goes last: nobody begins there meanwhile.
+///
+/// # Errors
+/// Where something cannot be removed: the checkpoint stays.
+pub fn take_away(path: &Path, mut claim: Claim, checkpoint: Checkpoint) -> Result<(), RescreenError> {
+    let removed = |file: PathBuf| remove(&file).map_err(RescreenError::writing(&file));
+    let (rejects, made) = (beside(path, REJECTS_ENDING), made_of(path, &checkpoint));
     let [part, rejects_part] = [beside(path, "part"), beside(&rejects, "part")];
-    let left = Checkpoint::read(&checkpoint);
-    let finished = left.as_ref().is_some_and(|left| left.finished);
-    let made = left.map(|left| made_of(path, &left));
-    let mut written = Vec::new();
-    if finished && !part.exists() && !made.as_ref().is_some_and(|made| made.exists()) {
-        written.push(path.to_owned());
+    if checkpoint.finished {
+        if !part.exists() && !made.exists() {
+            removed(path.to_owned())?;
+        }
+        if !rejects_part.exists() {
+            removed(rejects)?;
+        }
+        for file in [&part, &rejects_part, &made] {
+            emptied(file).map_err(RescreenError::writing(file))?; // it may be for want of room that it goes
+        }
+        // where this is cut off, nothing says any more that what lies in the places is its own
+        claim.keep(&Checkpoint { finished: false, ..checkpoint })?;
     }
-    if finished && !rejects_part.exists() {
-        written.push(rejects);
-    }
-    written.extend([beside(&checkpoint, "new"), checkpoint, part, rejects_part]);
-    written.extend(made);
-    written
+    [part, rejects_part, made, beside(&checkpoint_of(path), "new")].into_iter().try_for_each(removed)?;
+    claim.end()
 }

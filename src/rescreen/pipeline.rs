@@ -15,7 +15,7 @@ use std::{
 };
 
 use super::{
-    Judge, Output, RescreenError, Source,
+    Judge, Output, RescreenError, Source, is_of_the_content,
     judge::Judged,
     order::Follow,
     record::Recorder,
@@ -64,9 +64,9 @@ fn run_by(workers: usize, source: &mut Source, judge: &Judging<'_, '_>, mut writ
         Some(ended) => ended,
         None => here(source, judge(), &mut writer),
     };
-    let kept = if is_last(&ended) { Ok(()) } else { writer.keep_all() };
+    let kept = if is_last(&ended) { Ok(()) } else { writer.keep_all(ended.as_ref().err()) };
     writer.how.follow.end();
-    kept.and(ended)
+    ended.and_then(|end| kept.map(|()| end)) // why it ended comes first
 }
 
 /// Reads on a thread of its own and judges on others, at most so many; none where there are no threads to be had.
@@ -109,9 +109,10 @@ fn here(source: &mut Source, mut judge: Judge<'_>, writer: &mut Writer<'_, '_>) 
     writer.write(outcomes).and(read)
 }
 
-/// Whether no checkpoint follows here: behind the end comes the last one of all, and what could not be written has none.
+/// Whether no checkpoint follows here: behind the end comes the last one of all, and what could not be written, or is another's, has
+/// none.
 const fn is_last(ended: &Result<bool, RescreenError>) -> bool {
-    matches!(ended, Ok(true) | Err(RescreenError::Output { .. }))
+    matches!(ended, Ok(true) | Err(RescreenError::Output { .. } | RescreenError::Lost(_)))
 }
 
 /// Hands out pieces; says whether it came to the end.
@@ -191,10 +192,15 @@ impl Writer<'_, '_> {
         self.output.whole().is_some()
     }
 
-    /// Puts on the disk how far it is, where a run is cut short.
-    fn keep_all(&mut self) -> Result<(), RescreenError> {
-        if !self.has_sum() && self.how.waits && self.sum.is_open() && !self.output.position().is_beginning() {
+    /// Puts on the disk how far it is, where a run is cut short, or fails for this reason.
+    fn keep_all(&mut self, failed: Option<&RescreenError>) -> Result<(), RescreenError> {
+        // what is wrong in an input cannot be mended without changing it, and then nobody goes on
+        let waits = self.how.waits && !matches!(failed, Some(RescreenError::Input { error, .. }) if is_of_the_content(error));
+        if !self.has_sum() && waits && self.sum.is_open() && !self.output.position().is_beginning() {
             let stopped = self.how.stop.load(Ordering::Relaxed);
+            if let Some(error) = failed {
+                self.how.follow.note(&error.to_string()); // it may take long until the run ends and says so
+            }
             self.how.follow.note("the inputs are read to their ends for the checkpoint; Ctrl-C leaves an earlier one");
             let summed = self.sum.wait(|| !stopped && self.how.stop.load(Ordering::Relaxed));
             self.take(summed);

@@ -180,6 +180,37 @@ async fn one_whose_output_another_run_has_taken_meanwhile_takes_nothing_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_known_as_its_own_is_not_taken_away() {
+    let (mut service, name) = interrupted_behind_a_checkpoint().await;
+    let record =
+        std::fs::read_dir(service.data.path().join("operations")).expect("a folder").next().expect("a record").expect("a file").path();
+    let waits = std::fs::read(&record).expect("it is there");
+    let left = service.bureau.read("out.csv.checkpoint");
+    let checkpoint: serde_json::Value = serde_json::from_str(&left).expect("it is JSON");
+    let mark = checkpoint["ledger"]["run"].as_str().expect("a run has a mark");
+    let persons = left.replace(mark, "0123456789abcdef0123456789abcdef");
+    let finished = persons.replace("\"finished\": false", "\"finished\": true");
+    assert!(persons != left && finished != persons);
+    let text = service.bureau.read("firms.csv");
+    service.bureau.write("firms.csv", text.replacen("某地众诚", "某市众诚", 1)); // it would not be gone on with
+    for theirs in [Some(persons), Some(finished), Some("{".to_owned()), None] {
+        match &theirs {
+            Some(theirs) => drop(service.bureau.write("out.csv.checkpoint", theirs)),
+            None => std::fs::remove_file(service.bureau.path("out.csv.checkpoint")).expect("it is there"),
+        }
+        let before = (service.bureau.files(), service.bytes("out.csv.part"));
+        service = service.again(&[]).await;
+        let (code, message) = error(&service.ended(&name).await);
+        assert!(code == tonic::Code::FailedPrecondition && message.contains("is not of this run"), "{theirs:?}: {code:?} {message}");
+        assert!((service.bureau.files(), service.bytes("out.csv.part")) == before, "{theirs:?}");
+        assert!(theirs.is_none_or(|theirs| service.bureau.read("out.csv.checkpoint") == theirs));
+        service.server.signal("TERM");
+        service.server.wait();
+        std::fs::write(&record, &waits).expect("written"); // it has not ended
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_that_ends_the_service_again_and_again_is_not_tried_for_ever() {
     let rarely = ["--rescreen-checkpoint-every", "1h"];
     'more: for rows in more_and_more() {

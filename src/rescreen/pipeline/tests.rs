@@ -17,7 +17,7 @@ use crate::{
     rescreen::{
         Checkpoint, Counts, Defaults, Fingerprint, Layout, Rosters,
         columns::FLAGGED,
-        output::checkpoint_of,
+        output::{checkpoint_of, take_away},
         record::{Ledger, Tally, Watched},
         sum::Summing,
     },
@@ -272,7 +272,72 @@ fn whoever_stops_a_run_that_failed_waits_no_more() {
     let mut follow = follower(&|_| {}, &noted);
     let (ended, kept) = desk.run(FIRMS, (2, seven()), (true, &mut follow), true);
     assert!(matches!(ended, Err(RescreenError::Unrecorded(_))) && kept == 0);
-    assert!(desk.left("out.csv").position.is_beginning() && follow.notes.len() == 1);
+    assert!(desk.left("out.csv").position.is_beginning());
+    let [why, waits] = &follow.notes[..] else { panic!("{:?}", follow.notes) };
+    assert!(why.ends_with("once") && waits.contains("to their ends"), "it says why before it waits: {:?}", follow.notes);
+}
+
+#[test]
+fn a_run_that_failed_says_why_and_not_what_came_of_it() {
+    let desk = Desk::new();
+    let wrote = |_| fs::remove_file(checkpoint_of(&desk.path("out.csv"))).expect("it is there");
+    let (mut follow, mut sum) = (follower(&wrote, &|| {}), seven());
+    sum.spawn = |_| Err(io::Error::other("no thread")); // whoever waits sums up himself
+    let (ended, kept) = desk.run(FIRMS, (0, sum), (true, &mut follow), true);
+    assert!(matches!(ended, Err(RescreenError::Unrecorded(_))) && kept == 0, "{ended:?}");
+}
+
+#[test]
+fn where_what_stands_in_an_input_is_wrong_nobody_waits() {
+    let desk = Desk::new();
+    fs::write(desk.path("broken.csv"), "一,二\n三,四\n").expect("written");
+    let mut follow = follower(&|_| {}, &|| panic!("it waits"));
+    let (ended, _) = desk.run(("out.csv", &["firms.csv", "broken.csv"]), (0, seven()), (true, &mut follow), false);
+    assert!(matches!(ended, Err(RescreenError::Input { .. })), "{ended:?}");
+}
+
+#[test]
+fn a_run_whose_checkpoint_is_taken_away_puts_nothing_in_the_place_of_another() {
+    let desk = Desk::new();
+    let (out, day) = (desk.path("out.csv"), day::parse("2026-11-01").expect("a day"));
+    let write = |output: &mut Output, flagged: &[u8]| {
+        let judged = Judged { flagged: flagged.to_vec(), rejects: Vec::new(), counts: Counts::default(), watched: Vec::new() };
+        output.write(&judged, Position::default()).expect("it is written");
+    };
+    let runs = [(); 2].map(|()| {
+        let output = desk.begun("out.csv");
+        fs::remove_file(checkpoint_of(&out)).expect("it is there"); // by a person
+        output
+    });
+    let mut theirs = desk.begun("out.csv");
+    write(&mut theirs, b"theirs\n");
+    let [mut first, second] = runs;
+    write(&mut first, &[b'x'; 1 << 14]); // longer than what is kept back
+    second.discard();
+    assert!(matches!(first.checkpoint(), Err(RescreenError::Lost(_))));
+    assert!(matches!(first.finish(day, ENGINE.lists().divisions()), Err(RescreenError::Lost(_))));
+    assert!(!out.exists());
+    theirs.finish(day, ENGINE.lists().divisions()).expect("it is put in its place").1.end().expect("it goes");
+    let [flagged, rejects] = written(&out);
+    assert!(flagged.ends_with(b"theirs\n") && !flagged.contains(&b'x') && !rejects.is_empty());
+    assert!(!checkpoint_of(&out).exists());
+}
+
+#[test]
+fn of_a_run_that_is_taken_away_nothing_stays_and_of_others_everything() {
+    let desk = Desk::new();
+    let (out, day) = (desk.path("out.csv"), day::parse("2026-11-01").expect("a day"));
+    for beside in [false, true] {
+        let (_, claim) = desk.begun("out.csv").finish(day, ENGINE.lists().divisions()).expect("it is put in its place");
+        if beside {
+            fs::rename(&out, desk.path("out.csv.part")).expect("it is in its place");
+            fs::write(&out, "a person's").expect("written");
+        }
+        let checkpoint = desk.left("out.csv");
+        take_away(&out, claim, checkpoint).expect("it goes");
+        assert_eq!(fs::read_to_string(&out).ok().as_deref(), beside.then_some("a person's"));
+        assert_eq!(fs::read_dir(desk.folder.path()).expect("a folder").count(), 1 + usize::from(beside));
+    }
 }
 
 /// The output and its rejects.
