@@ -136,6 +136,13 @@ impl Claim {
     }
 }
 
+impl Drop for Claim {
+    /// Lets go at once: a child that this process is just beginning may have the file for an instant, too.
+    fn drop(&mut self) {
+        let _ = self.file.unlock(); // where nothing can be locked there is nothing to let go of
+    }
+}
+
 /// Locks a checkpoint of an output.
 fn lock(file: &File, out: &Path) -> Result<(), RescreenError> {
     match file.try_lock() {
@@ -200,6 +207,17 @@ mod tests {
             assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), usize::from(another));
             drop(theirs);
         }
+    }
+
+    #[test]
+    fn who_lets_go_does_so_for_whoever_has_the_file_too() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let out = folder.path().join("out.csv");
+        let claim = Claim::begin(&out, &Checkpoint::default()).expect("nobody has it");
+        let _copy = claim.file.try_clone().expect("a copy, as a child has it that is just begun");
+        assert!(in_use(&Claim::take(&out)));
+        drop(claim);
+        assert!(Claim::take(&out).expect("nobody has it").is_some());
     }
 
     #[test]
