@@ -15,7 +15,7 @@ use parquet::{
 use super::{
     file::Guarded,
     shape::{self, COLUMN, FILE},
-    thrift::{Fields, I32, LIST, STRUCT, Thrift},
+    thrift::{Fields, I32, LIST, STRUCT, Thrift, odd},
 };
 
 /// The length of a footer and what a file ends with.
@@ -55,10 +55,6 @@ pub(super) fn read(file: &Guarded) -> Result<(ParquetMetaData, u64)> {
     options.set_column_stats_policy(ParquetStatisticsPolicy::SkipAll);
     options.set_size_stats_policy(ParquetStatisticsPolicy::SkipAll);
     Ok((ParquetMetaDataReader::decode_metadata_with_options(&footer, Some(&options))?, takes))
-}
-
-fn odd(why: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
 /// What becomes of a footer, in bytes.

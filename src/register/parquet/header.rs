@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use super::thrift::{FALSE, Fields, I32, STRUCT, TRUE, Thrift};
+use super::thrift::{FALSE, Fields, I32, STRUCT, TRUE, Thrift, odd};
 
 /// Most bytes of a header: it has the least and the greatest text of its page, twice each.
 const LONGEST: u64 = 1 << 20;
@@ -50,17 +50,17 @@ impl Header {
                     content = Some(read_content(number, &mut thrift)?);
                 }
                 (4, I32) => thrift.skip(I32)?, // its checksum
-                (1..=8, _) => return Err(odd()),
+                (1..=8, _) => return Err(unclear()),
                 (_, kind) => thrift.skip(kind)?,
             }
         }
-        let (values, content) = content.ok_or_else(odd)?;
-        Ok(Self { length: thrift.at(), page: page.ok_or_else(odd)?, packed: packed.ok_or_else(odd)?, values, content })
+        let (values, content) = content.ok_or_else(unclear)?;
+        Ok(Self { length: thrift.at(), page: page.ok_or_else(unclear)?, packed: packed.ok_or_else(unclear)?, values, content })
     }
 }
 
-fn odd() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "it does not say its sizes once each")
+fn unclear() -> io::Error {
+    odd("it does not say its sizes once each")
 }
 
 /// The kind of page whose content this field has.
@@ -87,11 +87,11 @@ fn read_content(number: u16, thrift: &mut Thrift<impl Read>) -> io::Result<(u64,
         match field {
             (at, I32) if at <= many => numbers[usize::from(at)] = Some(thrift.number()?),
             (7, TRUE | FALSE) if number == 8 => packed = field.1 == TRUE,
-            (at, _) if at <= many || (at, number) == (7, 8) => return Err(odd()),
+            (at, _) if at <= many || (at, number) == (7, 8) => return Err(unclear()),
             (_, kind) => thrift.skip(kind)?, // statistics
         }
     }
-    let number_of = |at: usize| numbers[at].ok_or_else(odd);
+    let number_of = |at: usize| numbers[at].ok_or_else(unclear);
     let content = match number {
         7 => Content::Dictionary,
         5 => Content::Data { encoding: number_of(encoding)?, bare: 0, packed },

@@ -3,7 +3,7 @@
 
 use std::io::{self, Read};
 
-use super::thrift::{FALSE, Fields, Kind, LIST, STRUCT, TRUE, Thrift};
+use super::thrift::{FALSE, Fields, Kind, LIST, STRUCT, TRUE, Thrift, odd};
 
 /// What a value is.
 #[derive(Clone, Copy)]
@@ -88,7 +88,7 @@ impl Shape {
                 }
                 Ok(())
             }
-            _ => Err(io::Error::new(io::ErrorKind::InvalidData, "a field of another kind than it has")),
+            _ => Err(odd("a field of another kind than it has")),
         }
     }
 }

@@ -26,7 +26,8 @@ pub(super) struct Thrift<R> {
 #[derive(Default)]
 pub(super) struct Fields(u16);
 
-fn odd(why: &str) -> io::Error {
+/// Why something is not as anybody writes it.
+pub(super) fn odd(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
